@@ -1,0 +1,6 @@
+//! The tests: the built binary, or the library with a simulated clock, against a fake API on loopback.
+
+mod check;
+mod commands;
+mod read;
+mod support;

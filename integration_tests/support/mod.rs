@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub mod clock;
+pub mod connector;
+pub mod fake_api;
+pub mod market;

@@ -1,0 +1,49 @@
+//! Time as a value that is passed in: the system's clock for the program, a simulated one for tests.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// What time it is, and how to wait.
+///
+/// `now` is the wall clock, from which dates are derived and messages stamped. `elapsed` never jumps; every wait is
+/// reckoned by it.
+pub trait Clock: Send + Sync {
+    /// The wall clock, UTC.
+    fn now(&self) -> Timestamp;
+    /// The time since the program started.
+    fn elapsed(&self) -> Duration;
+    /// Returns once `elapsed` has reached `moment`; at once if it has already.
+    fn sleep_until(&self, moment: Duration);
+}
+
+/// A clock that every thread of a run shares.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The clock of the machine.
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose `elapsed` counts from now.
+    pub fn start() -> SharedClock {
+        Arc::new(SystemClock { started: Instant::now() })
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep_until(&self, moment: Duration) {
+        thread::sleep(moment.saturating_sub(self.elapsed()));
+    }
+}

@@ -1,0 +1,84 @@
+//! Bars as RECORD messages, written by the hundred thousand: no allocation a bar, numbers copied as they came.
+
+use crate::polygon::answer::{Bar, Number, Page, Text};
+use crate::streams::{BarSize, Stream};
+use crate::window::Days;
+
+/// A page of bars that are to be emitted, with what all of them have in common.
+#[derive(Debug)]
+pub struct Batch {
+    /// The bars, in order, each with its [`crate::streams::BarSize::key`].
+    pub page: Page,
+    /// The ticker; `None` where every bar says its own.
+    pub ticker: Option<String>,
+    /// The basis of the prices.
+    pub adjusted: bool,
+}
+
+/// Turns the bars of one batch into lines.
+pub struct Renderer<'a> {
+    stream: &'a Stream,
+    begin: String,
+    ticker: Option<String>,
+    end: String,
+    day: Day,
+}
+
+/// The trading day of the bars, worked out again only when it changes.
+#[derive(Default)]
+struct Day {
+    keys: std::ops::Range<i64>,
+    text: String,
+}
+
+impl<'a> Renderer<'a> {
+    /// `emitted_at` is in epoch milliseconds.
+    pub fn new(stream: &'a Stream, batch: &Batch, emitted_at: i64) -> Renderer<'a> {
+        Renderer {
+            stream,
+            begin: format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":""#, stream.name),
+            ticker: batch.ticker.as_ref().map(|ticker| serde_json::Value::from(ticker.as_str()).to_string()),
+            end: format!(",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n", batch.adjusted),
+            day: Day::default(),
+        }
+    }
+
+    /// Appends the bar's line to `buffer`; returns its length.
+    pub fn append(&mut self, bar: &Bar<'_>, buffer: &mut Vec<u8>) -> usize {
+        let before = buffer.len();
+        let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
+        push(&self.begin);
+        push(self.day.text(bar.key, self.stream.size));
+        if self.stream.size != BarSize::Day {
+            push(r#"","timestamp":""#);
+            push(&self.stream.size.cursor_value(bar.key));
+        }
+        push(r#"","stock_ticker":"#);
+        push(self.ticker.as_deref().or(bar.ticker.map(Text::as_json)).unwrap_or("null"));
+        for (name, number) in [
+            (r#","price":"#, Some(bar.close)),
+            (r#","open":"#, Some(bar.open)),
+            (r#","high":"#, Some(bar.high)),
+            (r#","low":"#, Some(bar.low)),
+            (r#","volume":"#, Some(bar.volume)),
+            (r#","vwap":"#, bar.vwap),
+            (r#","transactions":"#, bar.transactions),
+        ] {
+            push(name);
+            push(number.map_or("null", Number::as_str));
+        }
+        push(&self.end);
+        buffer.len() - before
+    }
+}
+
+impl Day {
+    fn text(&mut self, key: i64, size: BarSize) -> &str {
+        if !self.keys.contains(&key) {
+            let day = size.trading_day(key);
+            self.keys = Days { from: day, to: day }.keys(size);
+            self.text = day.to_string();
+        }
+        &self.text
+    }
+}
