@@ -124,7 +124,9 @@ fn hundreds_of_tickers_end_within_a_minute() {
     let output = Connector::new(&api, &list).on(&clock, "check").succeeded();
     assert_eq!(output.connection_status().0, "SUCCEEDED");
     let warning = output.logs("WARN")[0];
-    assert!(warning.starts_with("460 tickers were not looked at to end in time: T40, ") && warning.contains("and 440 more"));
+    assert!(
+        warning.starts_with("460 tickers were not looked at to end in time: T40, ") && warning.contains("and 440 more")
+    );
     assert!(source_stock_ticker_api::clock::Clock::elapsed(&*clock) < Duration::from_secs(60));
 }
 

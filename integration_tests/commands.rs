@@ -47,7 +47,9 @@ fn discover_describes_every_stream_and_needs_no_network() {
         assert_eq!(stream["source_defined_cursor"], true);
         assert_eq!(stream["source_defined_primary_key"], json!([["stock_ticker"], [cursor]]));
         let properties = stream["json_schema"]["properties"].as_object().unwrap();
-        for field in ["date", "stock_ticker", "price", "open", "high", "low", "volume", "vwap", "transactions", "adjusted"] {
+        for field in
+            ["date", "stock_ticker", "price", "open", "high", "low", "volume", "vwap", "transactions", "adjusted"]
+        {
             assert!(properties.contains_key(field), "{field}");
         }
         assert!(properties.contains_key(cursor.as_str().unwrap()));
@@ -56,7 +58,9 @@ fn discover_describes_every_stream_and_needs_no_network() {
 
 #[test]
 fn help_and_version_are_for_people() {
-    for (flag, expected) in [("--help", "Usage: source-stock-ticker-api <COMMAND>"), ("--version", "source-stock-ticker-api 0.")] {
+    for (flag, expected) in
+        [("--help", "Usage: source-stock-ticker-api <COMMAND>"), ("--version", "source-stock-ticker-api 0.")]
+    {
         let ended = Command::new(BINARY).arg(flag).output().unwrap();
         assert!(ended.status.success());
         assert!(String::from_utf8_lossy(&ended.stdout).contains(expected), "{ended:?}");

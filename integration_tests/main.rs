@@ -3,4 +3,7 @@
 mod check;
 mod commands;
 mod read;
+mod restated;
+mod simulation;
+mod streams;
 mod support;

@@ -33,7 +33,8 @@ fn the_tutorials_transcript_comes_out() {
         connector.stream("stock_prices", sync_mode);
         let output = connector.binary("read").succeeded();
         let expected: Vec<_> = TSLA.iter().map(|(day, close)| ("TSLA", day.to_string(), *close)).collect();
-        let prices: Vec<_> = output.prices().into_iter().map(|(ticker, day, close)| (ticker, day.to_owned(), close)).collect();
+        let prices: Vec<_> =
+            output.prices().into_iter().map(|(ticker, day, close)| (ticker, day.to_owned(), close)).collect();
         assert_eq!(prices, expected);
         assert!(output.text.contains(r#""data":{"date":"2020-12-18","stock_ticker":"TSLA","price":695,"open":694.5,"#));
         assert_eq!(output.statuses(), ["STARTED", "RUNNING", "COMPLETE"]);
@@ -47,7 +48,8 @@ fn the_tutorials_transcript_comes_out() {
 #[test]
 fn a_record_holds_the_whole_bar() {
     let api = api();
-    let bar = TradedBar { open: 133.65, high: 136.45, low: 131.29, close: 136.24, volume: 41_120_042.153782, traded: None };
+    let bar =
+        TradedBar { open: 133.65, high: 136.45, low: 131.29, close: 136.24, volume: 41_120_042.153782, traded: None };
     api.market().day("BRK.B", date(2020, 12, 21), bar);
     let output = Connector::new(&api, "BRK.B").at(NOW, "read").succeeded();
     assert_eq!(
@@ -62,7 +64,8 @@ fn a_record_holds_the_whole_bar() {
 #[test]
 fn records_are_stamped_in_milliseconds() {
     let output = Connector::new(&api(), "TSLA").at(NOW, "read").succeeded();
-    let stamps: Vec<_> = output.messages.iter().filter_map(|message| message["record"]["emitted_at"].as_i64()).collect();
+    let stamps: Vec<_> =
+        output.messages.iter().filter_map(|message| message["record"]["emitted_at"].as_i64()).collect();
     assert_eq!(stamps, [1_608_638_400_000; 5]);
 }
 
@@ -188,7 +191,8 @@ fn a_state_that_can_not_be_understood_is_never_a_silent_full_read() {
 #[test]
 fn each_ticker_has_a_state_of_its_own() {
     let api = api();
-    api.market().days("AAPL", &[(date(2020, 12, 17), 128.7), (date(2020, 12, 18), 126.66), (date(2020, 12, 21), 128.23)]);
+    api.market()
+        .days("AAPL", &[(date(2020, 12, 17), 128.7), (date(2020, 12, 18), 126.66), (date(2020, 12, 21), 128.23)]);
     let mut connector = Connector::new(&api, "AAPL,TSLA");
     connector.state = Some(state_of(
         "stock_prices",
@@ -201,7 +205,10 @@ fn each_ticker_has_a_state_of_its_own() {
     let output = connector.at(NOW, "read").succeeded();
     let mut prices = output.prices();
     prices.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-    assert_eq!(prices, [("AAPL", "2020-12-18", 126.66), ("AAPL", "2020-12-21", 128.23), ("TSLA", "2020-12-21", 649.86)]);
+    assert_eq!(
+        prices,
+        [("AAPL", "2020-12-18", 126.66), ("AAPL", "2020-12-21", 128.23), ("TSLA", "2020-12-21", 649.86)]
+    );
     assert_eq!(output.last_state()["GONE"]["date"], "2020-12-17", "a ticker that is not configured keeps its state");
 }
 
@@ -299,7 +306,8 @@ fn a_page_that_is_followed_by_another_has_a_state_of_its_own() {
     let mut connector = Connector::new(&api, "TSLA");
     let output = connector.at(NOW, "read").succeeded();
     assert_eq!(output.records().len(), 5);
-    let dates: Vec<_> = output.states().iter().map(|state| state["stream"]["stream_state"]["TSLA"]["date"].clone()).collect();
+    let dates: Vec<_> =
+        output.states().iter().map(|state| state["stream"]["stream_state"]["TSLA"]["date"].clone()).collect();
     assert_eq!(dates, ["2020-12-16", "2020-12-18", "2020-12-21", "2020-12-21"]);
     let requests = api.take_requests();
     assert_eq!(requests.len(), 3);

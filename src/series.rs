@@ -163,7 +163,7 @@ impl Series<'_> {
     fn reread(&self, state: &mut SeriesState, why: &str) -> Result<(), Hangup> {
         let explicit = self.wanted.first_day_is_set.then_some(self.wanted.first_day);
         let since = explicit.map_or(state.earliest(), |first_day| first_day.min(state.earliest()));
-        self.warn(format!("{why}: reading again from {since}"))?;
+        self.warn(format!("{why}, reading again from {since}"))?;
         state.begin_reread(since, self.adjusted);
         (self.tell)(News::State(state.clone()))
     }
@@ -248,7 +248,8 @@ impl Series<'_> {
                 Some(day) => sift_market(bars, utc_midnight(day), &mut dropped),
                 None => sift_ticker(bars, self.stream.size, &keys, self.wanted.horizon.last_key, &mut dropped),
             });
-            if let (Some(last), false) = (to_compare, page.bars().is_empty()) {
+            // The page may end before the last bar: it begins with that bar's day.
+            if let Some(last) = to_compare.filter(|last| page.bars().last().is_some_and(|bar| bar.key >= last.key)) {
                 if let Some(what) = self.restated(last, page.bars()) {
                     return Ok(Ending::Restated(what));
                 }
@@ -286,7 +287,7 @@ impl Series<'_> {
         Pages::new(self.client, Question { ticker, size: self.stream.size, days, adjusted: self.adjusted })
     }
 
-    /// What has changed about the last bar emitted, in words; its day is the first of the page.
+    /// What has changed about the last bar emitted, in words; it belongs into the page.
     fn restated(&self, last: &LastBar, bars: &[Bar<'_>]) -> Option<String> {
         let shown = self.stream.size.cursor_value(last.key);
         let Some(bar) = bars.iter().find(|bar| bar.key == last.key) else {

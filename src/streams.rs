@@ -96,8 +96,17 @@ pub struct Stream {
 }
 
 /// Every stream that the connector offers, in the order of the catalog.
-pub static STREAMS: [Stream; 1] =
-    [Stream { name: "stock_prices", endpoint: Endpoint::Range, size: BarSize::Day, cursor_field: "date" }];
+pub static STREAMS: [Stream; 4] = [
+    Stream { name: "stock_prices", endpoint: Endpoint::Range, size: BarSize::Day, cursor_field: "date" },
+    Stream { name: "stock_prices_by_hour", endpoint: Endpoint::Range, size: BarSize::Hour, cursor_field: "timestamp" },
+    Stream {
+        name: "stock_prices_by_minute",
+        endpoint: Endpoint::Range,
+        size: BarSize::Minute,
+        cursor_field: "timestamp",
+    },
+    Stream { name: "market_prices", endpoint: Endpoint::Grouped, size: BarSize::Day, cursor_field: "date" },
+];
 
 impl Stream {
     /// The stream of that name.

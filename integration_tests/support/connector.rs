@@ -38,6 +38,16 @@ impl Connector {
         }
     }
 
+    /// The same configuration without a state, reading `stream` from the start.
+    pub fn afresh(&self, stream: &str) -> Connector {
+        Connector {
+            config: self.config.clone(),
+            catalog: catalog(stream, "full_refresh"),
+            state: None,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
     pub fn set(&mut self, property: &str, value: impl Into<Value>) -> &mut Connector {
         self.config[property] = value.into();
         self
@@ -153,7 +163,12 @@ impl Output {
     /// What the protocol says of the order of messages, and that the records add up.
     fn check_order(&self) {
         let errors = self.errors().len();
-        assert_eq!(errors, usize::from(self.exit_code != 0), "a failure is one TRACE ERROR and exit 1: {:?}", self.errors());
+        assert_eq!(
+            errors,
+            usize::from(self.exit_code != 0),
+            "a failure is one TRACE ERROR and exit 1: {:?}",
+            self.errors()
+        );
         let mut statuses: HashMap<String, Vec<String>> = HashMap::new();
         let mut unstated: HashMap<String, f64> = HashMap::new();
         for message in &self.messages {
@@ -172,7 +187,10 @@ impl Output {
                 }
                 Some("TRACE") if message["trace"]["type"] == "STREAM_STATUS" => {
                     let status = &message["trace"]["stream_status"];
-                    statuses.entry(text(&status["stream_descriptor"]["name"])).or_default().push(text(&status["status"]));
+                    statuses
+                        .entry(text(&status["stream_descriptor"]["name"]))
+                        .or_default()
+                        .push(text(&status["status"]));
                 }
                 _ => {}
             }

@@ -137,7 +137,8 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     }
     let target = lines.first()?.split(' ').nth(1)?.to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let header = |line: &String| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    let header =
+        |line: &String| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     let headers = lines[1..].iter().filter_map(header).collect();
     Some(Request { path: path.to_owned(), query: query.to_owned(), headers })
 }
@@ -153,16 +154,24 @@ fn respond(shared: &Shared, request: &Request, stream: &mut TcpStream) -> bool {
     let (status, body) = if request.header("authorization") != Some(&format!("Bearer {KEY}")) {
         error(401, "Unknown API Key")
     } else if is_over_quota(shared) {
-        error(429, "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.")
+        error(
+            429,
+            "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.",
+        )
     } else {
         shared.market.lock().expect("no panic").answer(&shared.host, &request.path, &request.query)
     };
     let whole = |status: u16, headers: &str, body: &str| {
-        format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}Content-Type: application/json\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}Content-Type: application/json\r\n\r\n{body}",
+            body.len()
+        )
     };
     match fault {
         None => stream.write_all(whole(status, "", &body).as_bytes()).is_ok(),
-        Some(Fault::Status(status, headers, body)) => stream.write_all(whole(status, headers, &body).as_bytes()).is_ok(),
+        Some(Fault::Status(status, headers, body)) => {
+            stream.write_all(whole(status, headers, &body).as_bytes()).is_ok()
+        }
         Some(Fault::Changed(change)) => stream.write_all(whole(status, "", &change(body)).as_bytes()).is_ok(),
         Some(Fault::Reset) => false,
         Some(Fault::CutInHalf) => {

@@ -41,7 +41,7 @@ pub enum Straddling {
 pub struct Market {
     /// By timespan and ticker, by start in epoch milliseconds.
     pub bars: BTreeMap<(&'static str, String), BTreeMap<i64, TradedBar>>,
-    /// Ticker, first day on the new basis, new shares for an old one.
+    /// Ticker, first day on the new basis (from which it is applied), new shares for an old one.
     pub splits: Vec<(String, Date, f64)>,
     /// Bars that begin later are not there yet.
     pub now: Timestamp,
@@ -162,13 +162,16 @@ impl Market {
     fn row(&self, ticker: &str, start: i64, bar: &TradedBar, adjusted: bool, head: &str) -> String {
         let day = new_york_date(Timestamp::from_millisecond(start).expect("a time"));
         let ratio: f64 = if adjusted {
-            self.splits.iter().filter(|(split, first, _)| split == ticker && day < *first).map(|split| split.2).product()
+            self.splits
+                .iter()
+                .filter(|(split, first, _)| split == ticker && day < *first)
+                .map(|split| split.2)
+                .product()
         } else {
             1.0
         };
         let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
-        let (o, h, l, c, v) =
-            (price(bar.open), price(bar.high), price(bar.low), price(bar.close), bar.volume * ratio);
+        let (o, h, l, c, v) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close), bar.volume * ratio);
         let mut row = format!(r#"{{{head}"v":{v},"o":{o},"c":{c},"h":{h},"l":{l},"t":{start}"#);
         if let Some((vwap, trades)) = bar.traded {
             write!(row, r#","vw":{},"n":{trades}"#, price(vwap)).expect("writes to a string");

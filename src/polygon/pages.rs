@@ -116,6 +116,10 @@ impl<'a> Pages<'a> {
         let page = match self.client.page(&next.target, self.question.adjusted, on_wait) {
             // A next_url can lead past the end of the range: "'to' cannot be a time that occurs before 'from'".
             Err(ApiError::Refused(400, words)) if !is_first && words.contains("before 'from'") => return Ok(None),
+            // To the API, the last day is today still: "Attempted to request today's data before end of day."
+            Err(ApiError::OutsidePlan(words)) if next.day.is_some() && words.contains("before end of day") => {
+                return Ok(None);
+            }
             answered => answered?,
         };
         self.next = match self.question.ticker {
