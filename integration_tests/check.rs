@@ -70,7 +70,7 @@ fn a_plan_that_does_not_cover_it_fails_and_says_that_the_key_is_fine() {
     let api = api();
     api.misbehave(|_, _| {
         let body = r#"{"status":"NOT_AUTHORIZED","request_id":"0","message":"You are not entitled to this data."}"#;
-        Some(Fault::Status(403, "", body.to_owned()))
+        Some(Fault::status(403, "", body))
     });
     let output = Connector::new(&api, "TSLA").at(NOW, "check").succeeded();
     let (status, message) = output.connection_status();
@@ -133,7 +133,7 @@ fn hundreds_of_tickers_end_within_a_minute() {
 #[test]
 fn an_outage_is_an_error_and_not_a_failed_check() {
     let api = api();
-    for fault in [Fault::Status(502, "", "<html>Bad Gateway</html>".to_owned()), Fault::Reset, Fault::CutInHalf] {
+    for fault in [Fault::status(502, "", "<html>Bad Gateway</html>"), Fault::Reset, Fault::CutInHalf] {
         api.misbehave(move |_, _| Some(fault.clone()));
         let output = Connector::new(&api, "TSLA").at(NOW, "check");
         let (failure_type, message) = output.failure();
@@ -146,7 +146,7 @@ fn an_outage_is_an_error_and_not_a_failed_check() {
 #[test]
 fn a_wrong_address_fails_with_what_to_do() {
     let api = api();
-    api.misbehave(|_, _| Some(Fault::Status(404, "", "404 page not found\n".to_owned())));
+    api.misbehave(|_, _| Some(Fault::status(404, "", "404 page not found\n")));
     let output = Connector::new(&api, "TSLA").at(NOW, "check").succeeded();
     assert!(output.connection_status().1.contains("Check api_url"));
 }

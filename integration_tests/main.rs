@@ -2,6 +2,9 @@
 
 mod check;
 mod commands;
+mod faults;
+mod fuzz;
+mod interrupted;
 mod read;
 mod restated;
 mod simulation;

@@ -149,7 +149,7 @@ fn a_reread_that_is_broken_off_is_taken_up_again() {
         split(&api);
         api.market().page_size = 1;
         // The first request notices the split.
-        let broken = Fault::Status(400, "", "{}".to_owned());
+        let broken = Fault::status(400, "", "{}");
         api.misbehave(move |number, _| (number > good_pages).then(|| broken.clone()));
         let second = connector.go_on_from(&first).at(TUESDAY, "read");
         table.load(&second);
@@ -177,7 +177,7 @@ fn a_reread_that_is_broken_off_and_overtaken_by_another_split_begins_anew() {
     let (api, mut connector, mut table, first) = before_the_split();
     split(&api);
     api.market().page_size = 1;
-    api.misbehave(|number, _| (number > 2).then(|| Fault::Status(400, "", "{}".to_owned())));
+    api.misbehave(|number, _| (number > 2).then(|| Fault::status(400, "", "{}")));
     let second = connector.go_on_from(&first).at(TUESDAY, "read");
     table.load(&second);
     api.misbehave(|_, _| None);
@@ -196,7 +196,7 @@ fn a_backfill_that_is_broken_off_is_taken_up_again_without_doubles() {
     market.page_size = 2;
     drop(market);
     connector.set("start_date", "2024-05-01");
-    api.misbehave(|number, _| (number > 2).then(|| Fault::Status(400, "", "{}".to_owned())));
+    api.misbehave(|number, _| (number > 2).then(|| Fault::status(400, "", "{}")));
     let second = connector.go_on_from(&first).at("2024-06-08T12:00:00Z", "read");
     assert_eq!(table.load(&second), 0);
     assert_eq!(second.records().len(), 4);
@@ -227,7 +227,7 @@ fn a_page_on_the_other_basis_is_an_error_and_never_data() {
         let (api, mut connector, _, _) = before_the_split();
         api.market().page_size = 1;
         api.misbehave(move |number, _| {
-            (number == page).then_some(Fault::Changed(|body| body.replace(r#""adjusted":true"#, r#""adjusted":false"#)))
+            (number == page).then_some(Fault::changed(|body| body.replace(r#""adjusted":true"#, r#""adjusted":false"#)))
         });
         connector.state = None;
         let output = connector.at("2024-06-08T12:00:00Z", "read");
@@ -323,7 +323,7 @@ fn bars_that_do_not_belong_are_dropped_and_counted_and_the_rest_is_put_in_order(
     let (api, mut connector, _, _) = before_the_split();
     connector.state = None;
     api.misbehave(|_, _| {
-        Some(Fault::Changed(|_| {
+        Some(Fault::changed(|_| {
             let bar = |start: i64| format!(r#"{{"v":1,"o":1,"c":{start},"h":1,"l":1,"t":{start}}}"#);
             let days = [1717732800000, 1717560000000, 1717646400000, 1717646400000, 1717473600000_i64];
             format!(r#"{{"adjusted":true,"status":"DELAYED","results":[{}]}}"#, days.map(bar).join(","))
@@ -342,7 +342,7 @@ fn bars_that_do_not_belong_are_dropped_and_counted_and_the_rest_is_put_in_order(
 fn a_bar_that_can_not_be_read_fails_its_ticker_and_is_quoted() {
     let (api, mut connector, _, first) = before_the_split();
     api.market().now = TUESDAY.parse().unwrap();
-    api.misbehave(|_, _| Some(Fault::Changed(|body| body.replace(r#""c":121.79"#, r#""c":null"#))));
+    api.misbehave(|_, _| Some(Fault::changed(|body| body.replace(r#""c":121.79"#, r#""c":null"#))));
     let second = connector.go_on_from(&first).at(TUESDAY, "read");
     let (failure_type, message) = second.failure();
     assert_eq!(failure_type, "system_error");

@@ -162,7 +162,7 @@ fn play(
             api.market().now = now;
             api.take_requests();
             api.misbehave(move |number, _| {
-                (number >= good_requests).then(|| crate::support::fake_api::Fault::Status(400, "", "{}".to_owned()))
+                (number >= good_requests).then(|| crate::support::fake_api::Fault::status(400, "", "{}"))
             });
             let output = connector.at(&now.to_string(), "read");
             prop_assert!(good_requests < usize::MAX || output.exit_code == 0, "{:?}", output.errors());

@@ -1,19 +1,43 @@
-//! A clock that tests set, and on which waiting takes no time.
+//! A clock that tests set, and on which waiting takes no time, or next to none.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use source_stock_ticker_api::clock::Clock;
 
+/// Real time in which nobody looks at the clock, by which all threads are taken to be waiting.
+const QUIET: Duration = Duration::from_millis(8);
+
 pub struct SimulatedClock {
     started: Timestamp,
-    elapsed: Mutex<Duration>,
+    threads_are_many: bool,
+    time: Mutex<Time>,
+}
+
+#[derive(Default)]
+struct Time {
+    elapsed: Duration,
+    /// Until when the threads sleep that do.
+    sleepers: Vec<Duration>,
+    /// How often somebody looked.
+    looks: u64,
 }
 
 impl SimulatedClock {
+    /// For one thread: a wait is over at once.
     pub fn at(now: Timestamp) -> Arc<SimulatedClock> {
-        Arc::new(SimulatedClock { started: now, elapsed: Mutex::default() })
+        Arc::new(SimulatedClock { started: now, threads_are_many: false, time: Mutex::default() })
+    }
+
+    /// For threads that wait while others work: time passes when all of them wait, up to the first that wakes.
+    pub fn for_threads_at(now: Timestamp) -> Arc<SimulatedClock> {
+        Arc::new(SimulatedClock { started: now, threads_are_many: true, time: Mutex::default() })
+    }
+
+    fn time(&self) -> MutexGuard<'_, Time> {
+        self.time.lock().expect("no panic")
     }
 }
 
@@ -23,11 +47,30 @@ impl Clock for SimulatedClock {
     }
 
     fn elapsed(&self) -> Duration {
-        *self.elapsed.lock().expect("no panic")
+        let mut time = self.time();
+        time.looks += 1;
+        time.elapsed
     }
 
     fn sleep_until(&self, moment: Duration) {
-        let mut elapsed = self.elapsed.lock().expect("no panic");
-        *elapsed = moment.max(*elapsed);
+        let mut time = self.time();
+        if !self.threads_are_many {
+            time.elapsed = time.elapsed.max(moment);
+            return;
+        }
+        time.looks += 1;
+        time.sleepers.push(moment);
+        while time.elapsed < moment {
+            let looks = time.looks;
+            drop(time);
+            thread::sleep(QUIET);
+            time = self.time();
+            if time.looks == looks && time.sleepers.iter().min() == Some(&moment) {
+                time.elapsed = time.elapsed.max(moment);
+            }
+        }
+        let mine = time.sleepers.iter().position(|sleeper| *sleeper == moment).expect("pushed above");
+        time.sleepers.swap_remove(mine);
+        time.looks += 1;
     }
 }

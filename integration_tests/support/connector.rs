@@ -60,7 +60,7 @@ impl Connector {
 
     /// Goes on from the last state of an earlier output, as the platform does.
     pub fn go_on_from(&mut self, output: &Output) -> &mut Connector {
-        self.state = Some(json!(output.states().last().map(|state| state.clone()).into_iter().collect::<Vec<_>>()));
+        self.state = Some(json!(output.states().last().into_iter().collect::<Vec<_>>()));
         self
     }
 

@@ -15,12 +15,12 @@ use super::market::{Market, error};
 pub const KEY: &str = "pk_0000testkey0000";
 
 /// How an answer can go wrong.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Fault {
     /// Another status, with headers and a body.
-    Status(u16, &'static str, String),
+    Status(u16, String, String),
     /// The true answer, changed.
-    Changed(fn(String) -> String),
+    Changed(Arc<dyn Fn(String) -> String + Send + Sync>),
     /// The connection ends before a byte of the answer.
     Reset,
     /// The connection ends after half of the body.
@@ -29,6 +29,18 @@ pub enum Fault {
     Silent,
     /// A success with as many bytes as no page has.
     Gigantic,
+}
+
+impl Fault {
+    /// The true answer, changed.
+    pub fn changed(change: impl Fn(String) -> String + Send + Sync + 'static) -> Fault {
+        Fault::Changed(Arc::new(change))
+    }
+
+    /// Another status with a body.
+    pub fn status(status: u16, headers: &str, body: &str) -> Fault {
+        Fault::Status(status, headers.to_owned(), body.to_owned())
+    }
 }
 
 /// A request as it came in.
@@ -170,7 +182,7 @@ fn respond(shared: &Shared, request: &Request, stream: &mut TcpStream) -> bool {
     match fault {
         None => stream.write_all(whole(status, "", &body).as_bytes()).is_ok(),
         Some(Fault::Status(status, headers, body)) => {
-            stream.write_all(whole(status, headers, &body).as_bytes()).is_ok()
+            stream.write_all(whole(status, &headers, &body).as_bytes()).is_ok()
         }
         Some(Fault::Changed(change)) => stream.write_all(whole(status, "", &change(body)).as_bytes()).is_ok(),
         Some(Fault::Reset) => false,

@@ -89,8 +89,7 @@ impl Pace {
         }
         // It was on its way when another was refused, and went through in the same minute.
         if let Some(limit) = &mut self.limit
-            && started < self.last_refusal
-            && self.last_refusal < now
+            && started <= self.last_refusal
             && now < self.last_refusal + MINUTE
         {
             *limit += 1;
