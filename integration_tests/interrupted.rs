@@ -42,7 +42,7 @@ fn what_was_written(text: &[u8]) -> (Vec<Value>, Option<Value>) {
     let messages = String::from_utf8_lossy(&text[..complete]);
     let messages: Vec<Value> = messages.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let of_type = |kind: &'static str| messages.iter().filter(move |message| message["type"] == kind);
-    (of_type("RECORD").cloned().collect(), of_type("STATE").last().map(|message| message["state"].clone()))
+    (of_type("RECORD").cloned().collect(), of_type("STATE").next_back().map(|message| message["state"].clone()))
 }
 
 fn load(table: &mut Table, records: Vec<Value>) {
