@@ -5,6 +5,8 @@ mod commands;
 mod faults;
 mod fuzz;
 mod interrupted;
+mod launcher;
+mod project;
 mod read;
 mod restated;
 mod simulation;

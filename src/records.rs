@@ -22,6 +22,7 @@ pub struct Renderer<'a> {
     ticker: Option<String>,
     end: String,
     day: Day,
+    timestamp: UtcTimestamp,
 }
 
 /// The trading day of the bars, worked out again only when it changes.
@@ -40,6 +41,7 @@ impl<'a> Renderer<'a> {
             ticker: batch.ticker.as_ref().map(|ticker| serde_json::Value::from(ticker.as_str()).to_string()),
             end: format!(",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n", batch.adjusted),
             day: Day::default(),
+            timestamp: UtcTimestamp::default(),
         }
     }
 
@@ -51,7 +53,7 @@ impl<'a> Renderer<'a> {
         push(self.day.text(bar.key, self.stream.size));
         if self.stream.size != BarSize::Day {
             push(r#"","timestamp":""#);
-            push(&self.stream.size.cursor_value(bar.key));
+            push(self.timestamp.text(bar.key));
         }
         push(r#"","stock_ticker":"#);
         push(self.ticker.as_deref().or(bar.ticker.map(Text::as_json)).unwrap_or("null"));
@@ -80,5 +82,47 @@ impl Day {
             self.text = day.to_string();
         }
         &self.text
+    }
+}
+
+/// A timestamp in UTC as RFC 3339, in which only the time of day is written anew while the day stays the same.
+#[derive(Default)]
+struct UtcTimestamp {
+    day: Option<i64>,
+    text: String,
+}
+
+impl UtcTimestamp {
+    /// The same as [`BarSize::cursor_value`] for bars that begin on a whole second, as all do.
+    fn text(&mut self, key: i64) -> &str {
+        const DAY: i64 = 86_400_000;
+        const SECOND: i64 = 1_000;
+        let (day, time) = (key.div_euclid(DAY), key.rem_euclid(DAY));
+        if self.day != Some(day) || time % SECOND != 0 {
+            self.text = BarSize::Minute.cursor_value(key);
+            self.day = (time % SECOND == 0).then_some(day);
+        } else {
+            let seconds = time / SECOND;
+            let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
+            let [h, m, s] = time.map(|number| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8].map(char::from));
+            self.text.truncate("2023-07-31T".len());
+            self.text.extend([h[0], h[1], ':', m[0], m[1], ':', s[0], s[1], 'Z']);
+        }
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_the_cursors_value() {
+        let mut timestamp = UtcTimestamp::default();
+        for key in
+            [1_690_790_400_000, 1_690_790_460_000, 1_690_847_999_000, 1_690_848_000_000, 1_690_848_000_500, -1_000, 0]
+        {
+            assert_eq!(timestamp.text(key), BarSize::Minute.cursor_value(key));
+        }
     }
 }

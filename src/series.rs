@@ -312,7 +312,7 @@ impl Series<'_> {
         let newest = previous.last().copied().unwrap_or(i64::MIN);
         let size = self.stream.size;
         page.edit_bars(|bars| {
-            bars.retain(|bar| bar.key > emitted_before);
+            bars.drain(..bars.partition_point(|bar| bar.key <= emitted_before));
             let known = bars.partition_point(|bar| bar.key <= newest);
             if let Some(stray) = bars[..known].iter().find(|bar| previous.binary_search(&bar.key).is_err()) {
                 let (stray, newest) = (size.cursor_value(stray.key), size.cursor_value(newest));

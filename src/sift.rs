@@ -35,16 +35,21 @@ impl Dropped {
 /// Sifts the bars of one ticker: sets their keys, puts them in order, drops those that are not final (they will come
 /// again) and those that `keys` does not contain or that come twice (they are counted).
 pub fn sift_ticker(bars: &mut Vec<Bar<'_>>, size: BarSize, keys: &Range<i64>, last_final: i64, dropped: &mut Dropped) {
+    // Nearly always there is nothing to do, which one look at each bar shows.
+    let (mut latest, mut nothing_to_do) = (i64::MIN, true);
     for bar in bars.iter_mut() {
         bar.key = size.key(bar.key);
+        nothing_to_do &= bar.key > latest && bar.key <= last_final && keys.contains(&bar.key);
+        latest = bar.key;
+    }
+    if nothing_to_do {
+        return;
     }
     let before = bars.len();
     bars.retain(|bar| keys.contains(&bar.key));
     dropped.outside += before - bars.len();
     bars.retain(|bar| bar.key <= last_final);
-    if !bars.is_sorted_by_key(|bar| bar.key) {
-        bars.sort_by_key(|bar| bar.key);
-    }
+    bars.sort_by_key(|bar| bar.key);
     let before = bars.len();
     bars.dedup_by_key(|bar| bar.key);
     dropped.doubled += before - bars.len();

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use self_cell::self_cell;
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
+
+use super::LIMIT;
 
 /// A JSON number exactly as the API wrote it: `695`, `1.81724024e+08`, `41120042.153782`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,32 @@ pub struct Bar<'a> {
     pub transactions: Option<Number<'a>>,
 }
 
+/// The bars of a page, or none where the API says null. Room for a full page is made beforehand: what is not used costs
+/// nothing, and growing by and by would copy a page twice.
+fn bars<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Bar<'a>>, D::Error> {
+    struct Bars;
+    impl<'de> Visitor<'de> for Bars {
+        type Value = Vec<Bar<'de>>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of bars")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut bars = Vec::with_capacity(LIMIT as usize);
+            while let Some(bar) = list.next_element()? {
+                bars.push(bar);
+            }
+            Ok(bars)
+        }
+    }
+    deserializer.deserialize_any(Bars)
+}
+
 /// Epoch milliseconds, in any of the forms in which the API writes integers.
 fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     struct Milliseconds;
@@ -119,8 +147,8 @@ pub(super) struct Answer<'a> {
     /// Where the next page is; absent on the last one.
     #[serde(borrow)]
     pub next_url: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub results: Option<Vec<Bar<'a>>>,
+    #[serde(borrow, default, deserialize_with = "bars")]
+    pub results: Vec<Bar<'a>>,
     /// What went wrong, where `status` is `ERROR`.
     #[serde(borrow)]
     pub error: Option<Cow<'a, str>>,
@@ -159,12 +187,12 @@ impl Page {
 
     /// The bars.
     pub fn bars(&self) -> &[Bar<'_>] {
-        self.borrow_dependent().results.as_deref().unwrap_or_default()
+        &self.borrow_dependent().results
     }
 
     /// Hands over the bars to be sorted and sifted.
     pub fn edit_bars<T>(&mut self, edit: impl FnOnce(&mut Vec<Bar<'_>>) -> T) -> T {
-        self.with_dependent_mut(|_, answer| edit(answer.results.get_or_insert_default()))
+        self.with_dependent_mut(|_, answer| edit(&mut answer.results))
     }
 
     pub(super) fn answer(&self) -> &Answer<'_> {

@@ -15,3 +15,7 @@ pub use client::{Client, Patience};
 pub use error::ApiError;
 pub use origin::Origin;
 pub use pages::{Pages, Question};
+
+/// How many bars a page may hold: the most that the API accepts. It counts base bars: 50,000 days, or about 50 sessions
+/// of minutes.
+const LIMIT: u32 = 50_000;

@@ -8,15 +8,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use ureq::http::Uri;
 
 use super::answer::Page;
-use super::{ApiError, Client};
+use super::{ApiError, Client, LIMIT};
 use crate::streams::{BarSize, Endpoint};
 use crate::window::{Days, day_after, is_weekend};
 
 /// What RFC 3986 calls unreserved stays as it is in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The most that the API accepts. It counts base bars: 50,000 days, or about 50 sessions of minutes.
-const LIMIT: u32 = 50_000;
 
 /// How many pages in a row may bring nothing new before paging is taken for a loop.
 const MOST_IDLE_PAGES: u32 = 3;
