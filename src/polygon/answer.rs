@@ -1,17 +1,15 @@
 //! The API's answers: a page of bars that borrows every number from the text it came in.
 
-use std::borrow::Cow;
-
 use self_cell::self_cell;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use super::LIMIT;
+use super::scan;
 
 /// A JSON number exactly as the API wrote it: `695`, `1.81724024e+08`, `41120042.153782`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Number<'a>(&'a str);
+pub struct Number<'a>(pub(super) &'a str);
 
 impl<'a> Number<'a> {
     /// The digits as they were written.
@@ -49,7 +47,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// One aggregate bar.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Bar<'a> {
     /// The ticker; only the grouped endpoint says it.
     #[serde(rename = "T", borrow)]
@@ -81,30 +79,9 @@ pub struct Bar<'a> {
     pub transactions: Option<Number<'a>>,
 }
 
-/// The bars of a page, or none where the API says null. Room for a full page is made beforehand: what is not used costs
-/// nothing, and growing by and by would copy a page twice.
+/// The bars of a page, or none where the API says null.
 fn bars<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Bar<'a>>, D::Error> {
-    struct Bars;
-    impl<'de> Visitor<'de> for Bars {
-        type Value = Vec<Bar<'de>>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list of bars")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut bars = Vec::with_capacity(LIMIT as usize);
-            while let Some(bar) = list.next_element()? {
-                bars.push(bar);
-            }
-            Ok(bars)
-        }
-    }
-    deserializer.deserialize_any(Bars)
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Epoch milliseconds, in any of the forms in which the API writes integers.
@@ -140,21 +117,28 @@ fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Er
 /// The answer to a request for bars, as far as it matters here.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer<'a> {
-    #[serde(borrow)]
-    pub status: Option<Cow<'a, str>>,
+    pub status: Option<String>,
     /// Whether prices are adjusted for splits.
     pub adjusted: Option<bool>,
     /// Where the next page is; absent on the last one.
-    #[serde(borrow)]
-    pub next_url: Option<Cow<'a, str>>,
+    pub next_url: Option<String>,
     #[serde(borrow, default, deserialize_with = "bars")]
     pub results: Vec<Bar<'a>>,
     /// What went wrong, where `status` is `ERROR`.
-    #[serde(borrow)]
-    pub error: Option<Cow<'a, str>>,
+    pub error: Option<String>,
     /// What went wrong, where `status` is `NOT_AUTHORIZED` or `NOT_FOUND`.
-    #[serde(borrow)]
-    pub message: Option<Cow<'a, str>>,
+    pub message: Option<String>,
+}
+
+impl<'a> Answer<'a> {
+    fn parse(text: &'a str) -> serde_json::Result<Answer<'a>> {
+        let quickly = scan::bars(text).and_then(|(results, rest)| {
+            let rest = serde_json::from_str::<Answer<'_>>(&rest).ok()?;
+            let Answer { status, adjusted, next_url, error, message, .. } = rest;
+            Some(Answer { status, adjusted, next_url, results, error, message })
+        });
+        quickly.map_or_else(|| serde_json::from_str(text), Ok)
+    }
 }
 
 self_cell! {
@@ -180,7 +164,7 @@ pub(super) enum Unreadable {
 impl Page {
     /// Reads an answer; its bars are as the API sent them.
     pub(super) fn parse(text: String) -> Result<Page, Unreadable> {
-        Page::try_new_or_recover(text, |text| serde_json::from_str::<Answer<'_>>(text)).map_err(|(text, error)| {
+        Page::try_new_or_recover(text, |text| Answer::parse(text)).map_err(|(text, error)| {
             if error.is_data() { Unreadable::Unexpected(explain(&text, &error)) } else { Unreadable::NotJson(error) }
         })
     }
@@ -231,9 +215,47 @@ pub(super) fn error_text(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn page(text: &str) -> Page {
         Page::parse(text.to_owned()).unwrap()
+    }
+
+    /// What a text is taken for with the quick way, and without.
+    fn both_ways(text: &str) -> [Option<String>; 2] {
+        let general = serde_json::from_str::<Answer<'_>>(text);
+        [Answer::parse(text), general].map(|answer| answer.ok().map(|answer| format!("{answer:?}")))
+    }
+
+    proptest! {
+        /// Whatever the text, the quick way does not change what it is taken for.
+        #[test]
+        fn the_quick_way_leads_where_the_general_one_does(
+            numbers in prop::collection::vec("-?(0|[1-9][0-9]{0,4})([.][0-9]{1,3})?([eE][-+]?[0-9])?|[-+.0-9eE]{1,4}|null|\\{", 8..17),
+            head in prop::sample::select(&["{", "{\"x\":{", "{\"x\":\"[\",", "{\"adjusted\":true,", " {", "[{"][..]),
+            tail in prop::sample::select(&["}", ",\"status\":\"OK\"}", ",\"results\":[]}", "}}", "", ",", "]}"][..]),
+            cut in 0_usize..1_000, planted in any::<char>(),
+        ) {
+            let keys = ["v", "vw", "o", "c", "h", "l", "t", "n"];
+            let bars = numbers.chunks(8).map(|numbers| {
+                let fields = keys.iter().zip(numbers).map(|(key, number)| format!("\"{key}\":{number}"));
+                format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+            });
+            let text = format!("{head}\"results\":[{}]{tail}", bars.collect::<Vec<_>>().join(","));
+            let [quick, general] = both_ways(&text);
+            prop_assert_eq!(quick, general);
+            let changed: String = text.chars().enumerate().map(|(at, was)| if at == cut { planted } else { was }).collect();
+            let [quick, general] = both_ways(&changed);
+            prop_assert_eq!(quick, general);
+        }
+    }
+
+    #[test]
+    fn the_usual_form_is_taken_the_quick_way() {
+        let text = r#"{"ticker":"A","results":[{"v":1.5e+3,"vw":1,"o":1,"c":1,"h":1,"l":1,"t":7,"n":1},{"v":1,"o":1,"c":-1,"h":1,"l":1,"t":8}],"count":2}"#;
+        let (bars, rest) = scan::bars(text).expect("the usual form");
+        assert_eq!((bars.len(), bars[0].volume.as_str(), bars[1].close.as_str(), bars[1].key), (2, "1.5e+3", "-1", 8));
+        assert_eq!(rest, r#"{"ticker":"A","results":[],"count":2}"#);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::http::HeaderValue;
-use ureq::http::header::{AUTHORIZATION, RETRY_AFTER};
+use libdeflater::Decompressor;
+use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, RETRY_AFTER};
+use ureq::http::{HeaderValue, Response};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 
 use super::answer::{Page, Unreadable, error_text};
 use super::pace::{Pace, Slot};
@@ -190,25 +191,29 @@ impl Client {
     }
 
     fn try_once(&self, target: &str, adjusted: bool) -> Try {
-        let request = self.agent.get(self.origin.url(target)).header(AUTHORIZATION, self.authorization.clone());
+        let request = self.agent.get(self.origin.url(target)).header(ACCEPT_ENCODING, "gzip");
+        let request = request.header(AUTHORIZATION, self.authorization.clone());
         let mut response = match request.call() {
             Ok(response) => response,
             Err(error) => return Try::Failed(error.to_string()),
         };
         let status = response.status().as_u16();
-        if (200..300).contains(&status) {
-            let mut body = String::new();
-            return match response.body_mut().as_reader().take(LARGEST_ANSWER + 1).read_to_string(&mut body) {
-                Err(error) => Try::Failed(format!("the answer broke off: {error}")),
-                Ok(_) if body.len() as u64 > LARGEST_ANSWER => {
-                    Try::Refused(ApiError::Unexpected(format!("it is larger than {LARGEST_ANSWER} bytes")))
-                }
-                Ok(_) => read_page(body, adjusted),
+        let is_success = (200..300).contains(&status);
+        let body = match read_body(&mut response, if is_success { LARGEST_ANSWER } else { LARGEST_ERROR }) {
+            Ok(body) => body,
+            // The body of an error is a courtesy; its status says enough.
+            Err(_) if !is_success => Vec::new(),
+            Err(BodyError::Broken(cause)) => return Try::Failed(format!("the answer broke off: {cause}")),
+            Err(BodyError::TooLarge) => {
+                return Try::Refused(ApiError::Unexpected(format!("it is larger than {LARGEST_ANSWER} bytes")));
+            }
+        };
+        if is_success {
+            return match String::from_utf8(body) {
+                Ok(text) => read_page(text, adjusted),
+                Err(error) => Try::Failed(format!("the answer is not JSON: {error}")),
             };
         }
-        let mut body = Vec::new();
-        // An error's body is a courtesy; what can be read of it is used.
-        let _ = response.body_mut().as_reader().take(LARGEST_ERROR).read_to_end(&mut body);
         let words = words(&String::from_utf8_lossy(&body));
         match status {
             401 => Try::Refused(ApiError::UnknownKey(words)),
@@ -223,6 +228,39 @@ impl Client {
             ))),
             _ => Try::Refused(ApiError::Refused(status, words)),
         }
+    }
+}
+
+/// Why a body can't be used.
+enum BodyError {
+    Broken(String),
+    TooLarge,
+}
+
+/// Reads a body of at most so many bytes, gzipped or not.
+///
+/// It is inflated as a whole: the end of a gzip file tells its size beforehand, which makes for one allocation of the
+/// right size, and for half of the time that inflating piece by piece takes.
+fn read_body(response: &mut Response<Body>, most: u64) -> Result<Vec<u8>, BodyError> {
+    let is_gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+    let mut body = Vec::new();
+    let read = response.body_mut().as_reader().take(most + 1).read_to_end(&mut body);
+    read.map_err(|error| BodyError::Broken(error.to_string()))?;
+    if body.len() as u64 > most {
+        return Err(BodyError::TooLarge);
+    }
+    if !is_gzipped {
+        return Ok(body);
+    }
+    let size = body.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+    if u64::from(size) > most {
+        return Err(BodyError::TooLarge);
+    }
+    let mut inflated = vec![0; size as usize];
+    match Decompressor::new().gzip_decompress(&body, &mut inflated) {
+        Ok(written) if written == inflated.len() => Ok(inflated),
+        Ok(_) => Err(BodyError::Broken("its gzip is shorter than it says".to_owned())),
+        Err(error) => Err(BodyError::Broken(format!("its gzip: {error}"))),
     }
 }
 

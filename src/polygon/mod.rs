@@ -10,6 +10,7 @@ mod origin;
 pub mod pace;
 mod pages;
 mod retry_after;
+mod scan;
 
 pub use client::{Client, Patience};
 pub use error::ApiError;
