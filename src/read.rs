@@ -94,7 +94,7 @@ struct Fetch {
 type Delivery = (usize, Message);
 
 enum Message {
-    News(News),
+    News(Box<News>),
     Done(Result<(), Failed>),
 }
 
@@ -148,7 +148,7 @@ impl Fetch {
             wanted: self.wanted,
             client: &self.client,
             plan_floor: &self.plan_floor,
-            tell: &|news| hand_over(Message::News(news)),
+            tell: &|news| hand_over(Message::News(Box::new(news))),
             emitted: RefCell::new(Emitted::default()),
         };
         let done = match catching_panics(|| series.sync(state.clone())) {
@@ -207,11 +207,7 @@ impl<'o, 'w> Writer<'o, 'w> {
         let mut outcome = Outcome { failures: Vec::new(), is_the_end: false };
         for (place, message) in fetch.start() {
             match message {
-                Message::News(News::Bars(batch, state)) => self.page(&fetch.series[place].0, &batch, state)?,
-                Message::News(News::State(state)) => self.state.set(&fetch.series[place].0, state),
-                Message::News(News::Info(text)) => self.output.log(Level::Info, &text)?,
-                Message::News(News::Warn(text)) => self.output.log(Level::Warn, &text)?,
-                Message::News(News::Waiting(moment)) => self.waiting(moment, left, &fetch)?,
+                Message::News(news) => self.news(*news, &fetch.series[place].0, left, &fetch)?,
                 Message::Done(Ok(())) => left -= 1,
                 Message::Done(Err(failed)) => {
                     left -= 1;
@@ -229,6 +225,17 @@ impl<'o, 'w> Writer<'o, 'w> {
         let status = if all_is_there { StreamStatus::Complete } else { StreamStatus::Incomplete };
         self.output.stream_status(self.stream, status)?;
         Ok(outcome)
+    }
+
+    fn news(&mut self, news: News, series: &str, left: usize, fetch: &Fetch) -> Result<(), Error> {
+        match news {
+            News::Bars(batch, state) => self.page(series, &batch, state)?,
+            News::State(state) => self.state.set(series, state),
+            News::Info(text) => self.output.log(Level::Info, &text)?,
+            News::Warn(text) => self.output.log(Level::Warn, &text)?,
+            News::Waiting(moment) => self.waiting(moment, left, fetch)?,
+        }
+        Ok(())
     }
 
     fn page(&mut self, series: &str, batch: &Batch, state: SeriesState) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Bars as RECORD messages, written by the hundred thousand: no allocation a bar, numbers copied as they came.
 
-use crate::polygon::answer::{Bar, Number, Page, Text};
+use crate::polygon::answer::{Bar, Page};
 use crate::streams::{BarSize, Stream};
 use crate::window::Days;
 
@@ -18,6 +18,7 @@ pub struct Batch {
 /// Turns the bars of one batch into lines.
 pub struct Renderer<'a> {
     stream: &'a Stream,
+    page: &'a Page,
     begin: String,
     ticker: Option<String>,
     end: String,
@@ -34,9 +35,10 @@ struct Day {
 
 impl<'a> Renderer<'a> {
     /// `emitted_at` is in epoch milliseconds.
-    pub fn new(stream: &'a Stream, batch: &Batch, emitted_at: i64) -> Renderer<'a> {
+    pub fn new(stream: &'a Stream, batch: &'a Batch, emitted_at: i64) -> Renderer<'a> {
         Renderer {
             stream,
+            page: &batch.page,
             begin: format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":""#, stream.name),
             ticker: batch.ticker.as_ref().map(|ticker| serde_json::Value::from(ticker.as_str()).to_string()),
             end: format!(",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n", batch.adjusted),
@@ -46,7 +48,7 @@ impl<'a> Renderer<'a> {
     }
 
     /// Appends the bar's line to `buffer`; returns its length.
-    pub fn append(&mut self, bar: &Bar<'_>, buffer: &mut Vec<u8>) -> usize {
+    pub fn append(&mut self, bar: &Bar, buffer: &mut Vec<u8>) -> usize {
         let before = buffer.len();
         let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
         push(&self.begin);
@@ -56,7 +58,7 @@ impl<'a> Renderer<'a> {
             push(self.timestamp.text(bar.key));
         }
         push(r#"","stock_ticker":"#);
-        push(self.ticker.as_deref().or(bar.ticker.map(Text::as_json)).unwrap_or("null"));
+        push(self.ticker.as_deref().or(bar.ticker.map(|ticker| self.page.text_of(ticker))).unwrap_or("null"));
         for (name, number) in [
             (r#","price":"#, Some(bar.close)),
             (r#","open":"#, Some(bar.open)),
@@ -67,7 +69,7 @@ impl<'a> Renderer<'a> {
             (r#","transactions":"#, bar.transactions),
         ] {
             push(name);
-            push(number.map_or("null", Number::as_str));
+            push(number.map_or("null", |number| self.page.text_of(number)));
         }
         push(&self.end);
         buffer.len() - before

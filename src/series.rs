@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use crate::plan;
-use crate::polygon::answer::{Bar, Page};
+use crate::polygon::answer::Page;
 use crate::polygon::{ApiError, Client, Pages, Question};
 use crate::records::Batch;
 use crate::sift::{Dropped, sift_market, sift_ticker};
@@ -244,13 +244,16 @@ impl Series<'_> {
         let mut previous: Vec<i64> = Vec::new();
         let mut dropped = Dropped::default();
         while let Some((mut page, day)) = answered? {
-            page.edit_bars(|bars| match day {
-                Some(day) => sift_market(bars, utc_midnight(day), &mut dropped),
-                None => sift_ticker(bars, self.stream.size, &keys, self.wanted.horizon.last_key, &mut dropped),
-            });
+            match day {
+                Some(day) => sift_market(&mut page, utc_midnight(day), &mut dropped),
+                None => {
+                    let last_final = self.wanted.horizon.last_key;
+                    sift_ticker(page.bars_mut(), self.stream.size, &keys, last_final, &mut dropped);
+                }
+            }
             // The page may end before the last bar: it begins with that bar's day.
             if let Some(last) = to_compare.filter(|last| page.bars().last().is_some_and(|bar| bar.key >= last.key)) {
-                if let Some(what) = self.restated(last, page.bars()) {
+                if let Some(what) = self.restated(last, &page) {
                     return Ok(Ending::Restated(what));
                 }
                 to_compare = None;
@@ -262,7 +265,7 @@ impl Series<'_> {
                     self.warn_if_late(first.key, pass.days.from)?;
                     is_first_bar = false;
                 }
-                state.advance(pass.purpose, self.last_bar(page.bars())?);
+                state.advance(pass.purpose, self.last_bar(&page)?);
                 if !pages.has_next() {
                     state.finish(pass.purpose, pass.days.to, self.stream.size);
                 }
@@ -288,13 +291,13 @@ impl Series<'_> {
     }
 
     /// What has changed about the last bar emitted, in words; it belongs into the page.
-    fn restated(&self, last: &LastBar, bars: &[Bar<'_>]) -> Option<String> {
+    fn restated(&self, last: &LastBar, page: &Page) -> Option<String> {
         let shown = self.stream.size.cursor_value(last.key);
-        let Some(bar) = bars.iter().find(|bar| bar.key == last.key) else {
+        let Some(bar) = page.bars().iter().find(|bar| bar.key == last.key) else {
             return Some(format!("the bar of {shown} is gone"));
         };
         let was = last.price.as_ref()?;
-        let is = bar.close.as_str();
+        let is = page.text_of(bar.close);
         let same = is.parse::<f64>().is_ok_and(|is| was.as_f64() == Some(is));
         (!same).then(|| format!("the price of {shown} was {was} and is now {is}"))
     }
@@ -311,26 +314,28 @@ impl Series<'_> {
         let emitted_before = pass.last.as_ref().map_or(i64::MIN, |last| last.key);
         let newest = previous.last().copied().unwrap_or(i64::MIN);
         let size = self.stream.size;
-        page.edit_bars(|bars| {
-            bars.drain(..bars.partition_point(|bar| bar.key <= emitted_before));
-            let known = bars.partition_point(|bar| bar.key <= newest);
-            if let Some(stray) = bars[..known].iter().find(|bar| previous.binary_search(&bar.key).is_err()) {
-                let (stray, newest) = (size.cursor_value(stray.key), size.cursor_value(newest));
-                return Err(ApiError::Unexpected(format!("the bar of {stray} comes a page after that of {newest}")));
-            }
-            bars.drain(..known);
-            dropped.doubled += known;
-            Ok(())
-        })
+        let bars = page.bars_mut();
+        bars.drain(..bars.partition_point(|bar| bar.key <= emitted_before));
+        let known = bars.partition_point(|bar| bar.key <= newest);
+        if let Some(stray) = bars[..known].iter().find(|bar| previous.binary_search(&bar.key).is_err()) {
+            let (stray, newest) = (size.cursor_value(stray.key), size.cursor_value(newest));
+            return Err(ApiError::Unexpected(format!("the bar of {stray} comes a page after that of {newest}")));
+        }
+        bars.drain(..known);
+        dropped.doubled += known;
+        Ok(())
     }
 
-    fn last_bar(&self, bars: &[Bar<'_>]) -> Result<LastBar, ApiError> {
-        let last = bars.last().ok_or_else(|| ApiError::Unexpected("a page without bars has no last one".to_owned()))?;
+    fn last_bar(&self, page: &Page) -> Result<LastBar, ApiError> {
+        let last =
+            page.bars().last().ok_or_else(|| ApiError::Unexpected("a page without bars has no last one".to_owned()))?;
         let price = match self.stream.endpoint {
             Endpoint::Grouped => None,
-            Endpoint::Range => Some(last.close.as_str().parse().map_err(|error| {
-                ApiError::Unexpected(format!("the price {} can't be kept: {error}", last.close.as_str()))
-            })?),
+            Endpoint::Range => {
+                let price = page.text_of(last.close);
+                let unusable = |error| ApiError::Unexpected(format!("the price {price} can't be kept: {error}"));
+                Some(price.parse().map_err(unusable)?)
+            }
         };
         Ok(LastBar { key: last.key, price })
     }

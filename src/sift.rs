@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::polygon::answer::Bar;
+use crate::polygon::answer::{Bar, Page};
 use crate::streams::BarSize;
 
 /// How many rows of a pass were dropped that should not have been there.
@@ -34,7 +34,7 @@ impl Dropped {
 
 /// Sifts the bars of one ticker: sets their keys, puts them in order, drops those that are not final (they will come
 /// again) and those that `keys` does not contain or that come twice (they are counted).
-pub fn sift_ticker(bars: &mut Vec<Bar<'_>>, size: BarSize, keys: &Range<i64>, last_final: i64, dropped: &mut Dropped) {
+pub fn sift_ticker(bars: &mut Vec<Bar>, size: BarSize, keys: &Range<i64>, last_final: i64, dropped: &mut Dropped) {
     // Nearly always there is nothing to do, which one look at each bar shows.
     let (mut latest, mut nothing_to_do) = (i64::MIN, true);
     for bar in bars.iter_mut() {
@@ -57,14 +57,14 @@ pub fn sift_ticker(bars: &mut Vec<Bar<'_>>, size: BarSize, keys: &Range<i64>, la
 
 /// Sifts the bars of one day of the whole market: all get that day's `key`, whatever their `t` (it is 16:00 New York
 /// time), and a ticker that comes twice is counted once.
-pub fn sift_market(bars: &mut Vec<Bar<'_>>, key: i64, dropped: &mut Dropped) {
-    let mut seen = HashSet::with_capacity(bars.len());
-    let before = bars.len();
-    bars.retain_mut(|bar| {
+pub fn sift_market(page: &mut Page, key: i64, dropped: &mut Dropped) {
+    let before = page.bars().len();
+    let mut seen = HashSet::with_capacity(before);
+    page.retain_by_ticker(|bar, ticker| {
         bar.key = key;
-        seen.insert(bar.ticker)
+        seen.insert(ticker)
     });
-    dropped.doubled += before - bars.len();
+    dropped.doubled += before - page.bars().len();
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     fn bars(starts: &[i64]) -> String {
         let bars: Vec<_> =
             starts.iter().map(|start| format!(r#"{{"t":{start},"o":1,"h":1,"l":1,"c":{start},"v":1}}"#)).collect();
-        format!("[{}]", bars.join(","))
+        format!(r#"{{"results":[{}]}}"#, bars.join(","))
     }
 
     #[test]
@@ -91,10 +91,11 @@ mod tests {
             day(17) + hours(4),
             day(16) + hours(4),
         ]);
-        let mut bars: Vec<Bar<'_>> = serde_json::from_str(&text).unwrap();
+        let mut page = Page::parse(text).unwrap();
+        let bars = page.bars_mut();
         let keys = Days { from: date(2026, 7, 10), to: date(2026, 7, 17) }.keys(BarSize::Day);
         let mut dropped = Dropped::default();
-        sift_ticker(&mut bars, BarSize::Day, &keys, day(16), &mut dropped);
+        sift_ticker(bars, BarSize::Day, &keys, day(16), &mut dropped);
         assert_eq!(bars.iter().map(|bar| bar.key).collect::<Vec<_>>(), [day(14), day(15), day(16)]);
         assert_eq!(dropped, Dropped { outside: 1, doubled: 1 }, "today's bar is not counted: it will come again");
         assert_eq!(
@@ -106,10 +107,10 @@ mod tests {
     #[test]
     fn a_ticker_that_comes_twice_in_the_market_is_kept_once() {
         let row = |ticker: &str| format!(r#"{{"T":"{ticker}","t":1602705600000,"o":1,"h":1,"l":1,"c":1,"v":1}}"#);
-        let text = format!("[{},{},{}]", row("KIMpL"), row("TANH"), row("KIMpL"));
-        let mut bars: Vec<Bar<'_>> = serde_json::from_str(&text).unwrap();
+        let text = format!(r#"{{"results":[{},{},{}]}}"#, row("KIMpL"), row("TANH"), row("KIMpL"));
+        let mut page = Page::parse(text).unwrap();
         let mut dropped = Dropped::default();
-        sift_market(&mut bars, 7, &mut dropped);
-        assert_eq!((bars.len(), bars[0].key, dropped.doubled), (2, 7, 1));
+        sift_market(&mut page, 7, &mut dropped);
+        assert_eq!((page.bars().len(), page.bars()[0].key, dropped.doubled), (2, 7, 1));
     }
 }

@@ -271,7 +271,7 @@ fn read_page(body: String, adjusted: bool) -> Try {
         Err(Unreadable::NotJson(error)) => return Try::Failed(format!("the answer is not JSON: {error}")),
         Err(Unreadable::Unexpected(what)) => return Try::Refused(ApiError::Unexpected(what)),
     };
-    let answer = page.answer();
+    let answer = &page.answer;
     let words = || shortened(answer.error.as_deref().or(answer.message.as_deref()).unwrap_or("no reason given"));
     match answer.status.as_deref() {
         None | Some("OK" | "DELAYED") => {}

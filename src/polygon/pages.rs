@@ -132,7 +132,7 @@ impl<'a> Pages<'a> {
         let latest = page.bars().iter().map(|bar| bar.key).max();
         self.idle_pages = if latest > self.latest { 0 } else { self.idle_pages + 1 };
         self.latest = self.latest.max(latest);
-        let Some(next_url) = &page.answer().next_url else { return Ok(None) };
+        let Some(next_url) = &page.answer.next_url else { return Ok(None) };
         let target = self.question.next_target(ticker, next_url)?;
         if self.asked.contains(&target) || self.idle_pages >= MOST_IDLE_PAGES {
             return Err(ApiError::Unexpected(format!("its next_url {next_url:?} leads round in a circle")));

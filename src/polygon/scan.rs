@@ -4,11 +4,11 @@
 //! page is there. It never decides that something is wrong: what it does not recognize at once (another key, a null,
 //! white space) it leaves to that parser, whose answer would have been the same.
 
-use super::answer::{Bar, Number};
+use super::answer::{Bar, Token};
 
 /// The bars of the top-level list `results` of a JSON object, and the rest of the object with an empty list instead.
 /// `None` if the text has any form but the usual one.
-pub(super) fn bars(text: &str) -> Option<(Vec<Bar<'_>>, String)> {
+pub(super) fn bars(text: &str) -> Option<(Vec<Bar>, String)> {
     const LIST: &str = "\"results\":[";
     let begin = text.find(LIST)? + LIST.len();
     let head = &text[..begin];
@@ -31,42 +31,38 @@ pub(super) fn bars(text: &str) -> Option<(Vec<Bar<'_>>, String)> {
 }
 
 /// The bar that begins at `at`, and where it ends.
-fn bar(text: &str, at: usize) -> Option<(Bar<'_>, usize)> {
+fn bar(text: &str, at: usize) -> Option<(Bar, usize)> {
     let bytes = text.as_bytes();
     let mut at = expect(bytes, at, b"{\"")?;
-    let mut fields: [Option<&str>; 8] = [None; 8];
+    const TIME: usize = 7;
+    let mut tokens: [Option<Token>; 8] = [None; 8];
+    let mut key = 0;
     loop {
         let (value, field) = match bytes.get(at..at + 4)? {
-            [b't', b'"', b':', _] => (at + 3, 0),
-            [b'o', b'"', b':', _] => (at + 3, 1),
-            [b'h', b'"', b':', _] => (at + 3, 2),
-            [b'l', b'"', b':', _] => (at + 3, 3),
-            [b'c', b'"', b':', _] => (at + 3, 4),
-            [b'v', b'"', b':', _] => (at + 3, 5),
-            [b'v', b'w', b'"', b':'] => (at + 4, 6),
-            [b'n', b'"', b':', _] => (at + 3, 7),
+            [b'o', b'"', b':', _] => (at + 3, 0),
+            [b'h', b'"', b':', _] => (at + 3, 1),
+            [b'l', b'"', b':', _] => (at + 3, 2),
+            [b'c', b'"', b':', _] => (at + 3, 3),
+            [b'v', b'"', b':', _] => (at + 3, 4),
+            [b'v', b'w', b'"', b':'] => (at + 4, 5),
+            [b'n', b'"', b':', _] => (at + 3, 6),
+            [b't', b'"', b':', _] => (at + 3, TIME),
             _ => return None,
         };
         let end = number(bytes, value)?;
-        if fields[field].replace(&text[value..end]).is_some() {
+        if tokens[field].replace(Token::between(value, end)?).is_some() {
             return None;
+        }
+        if field == TIME {
+            key = text[value..end].parse().ok()?;
         }
         match bytes.get(end)? {
             b',' => at = expect(bytes, end + 1, b"\"")?,
             b'}' => {
-                let [key, open, high, low, close, volume, vwap, transactions] = fields;
-                let bar = Bar {
-                    ticker: None,
-                    key: key?.parse().ok()?,
-                    open: Number(open?),
-                    high: Number(high?),
-                    low: Number(low?),
-                    close: Number(close?),
-                    volume: Number(volume?),
-                    vwap: vwap.map(Number),
-                    transactions: transactions.map(Number),
-                };
-                return Some((bar, end + 1));
+                let [open, high, low, close, volume, vwap, transactions, time] = tokens;
+                time?;
+                let (open, high, low, close, volume) = (open?, high?, low?, close?, volume?);
+                return Some((Bar { key, ticker: None, open, high, low, close, volume, vwap, transactions }, end + 1));
             }
             _ => return None,
         }
