@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fake_api::{FakeApi, KEY};
-use jiff::civil::{Date, date};
-use market::{Market, TradedBar, new_york_time};
+use jiff::civil::date;
+use market::{AAPL, Market, TradedBar, new_york_time};
 use serde_json::{Value, json};
 
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -21,20 +21,6 @@ mod fake_api;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "support/market.rs"]
 mod market;
-
-/// What the API answered about AAPL in the first days of 2023: open, high, low, close, volume, average, trades.
-const AAPL: [(Date, TradedBar); 6] = [
-    (date(2023, 1, 3), bar(130.28, 130.9, 124.17, 125.07, 112_117_471.0, 125.725, 1_021_065)),
-    (date(2023, 1, 4), bar(126.89, 128.6557, 125.08, 126.36, 89_100_633.0, 126.6464, 770_042)),
-    (date(2023, 1, 5), bar(127.13, 127.77, 124.76, 125.02, 80_716_808.0, 126.0883, 665_458)),
-    (date(2023, 1, 6), bar(126.01, 130.29, 124.89, 129.62, 87_754_715.0, 128.1982, 711_520)),
-    (date(2023, 1, 9), bar(130.465, 133.41, 129.89, 130.15, 70_790_813.0, 131.6292, 645_365)),
-    (date(2023, 1, 10), bar(130.26, 131.2636, 128.12, 130.73, 63_896_155.0, 129.822, 554_940)),
-];
-
-const fn bar(open: f64, high: f64, low: f64, close: f64, volume: f64, vwap: f64, trades: u64) -> TradedBar {
-    TradedBar { open, high, low, close, volume, traded: Some((vwap, trades)) }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {

@@ -5,7 +5,7 @@ use source_stock_ticker_api::streams::STREAMS;
 
 use crate::support::connector::Connector;
 use crate::support::fake_api::FakeApi;
-use crate::support::market::Market;
+use crate::support::market::{AAPL, Market};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -55,4 +55,19 @@ fn the_catalogs_and_states_beside_the_tests_fit_the_streams() {
     connector.state = Some(serde_json::from_str(include_str!("sample_state.json")).expect("JSON"));
     connector.set("end_date", "2024-01-02");
     assert_eq!(connector.binary("read").succeeded().last_state()["TSLA"]["price"], 633.25);
+}
+
+#[test]
+fn the_expected_records_are_those_of_the_recorded_bars() {
+    let api = FakeApi::start(Market::at("2023-01-11T12:00:00Z"));
+    for (day, bar) in AAPL {
+        api.market().day("AAPL", day, bar);
+    }
+    let mut connector = Connector::new(&api, "AAPL");
+    connector.set("start_date", "2023-01-03").set("end_date", "2023-01-10");
+    let output = connector.binary("read").succeeded();
+    let expected: Vec<Value> =
+        include_str!("expected_records.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(output.records(), expected.iter().map(|record| &record["data"]).collect::<Vec<_>>());
+    assert!(expected.iter().all(|record| record["stream"] == "stock_prices"));
 }
