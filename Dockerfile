@@ -28,17 +28,16 @@ RUN cargo test --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
 FROM sources AS build
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \
     && cargo build --release --locked --target "$target" --bin source-stock-ticker-api \
-    && mkdir -p /image \
-    && cp "target/$target/release/source-stock-ticker-api" /image/airbyte/ \
-    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+    && mkdir /image \
+    && cp "target/$target/release/source-stock-ticker-api" /etc/ssl/certs/ca-certificates.crt /image/ \
     && echo 'airbyte:x:1000:1000::/airbyte:/bin/sh' > /image/passwd \
     && echo 'airbyte:x:1000:' > /image/group
 
 FROM busybox:stable
-COPY --from=build /image/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /image/passwd /image/group /tmp/
 RUN cat /tmp/passwd >> /etc/passwd && cat /tmp/group >> /etc/group && rm /tmp/passwd /tmp/group \
-    && mkdir -p /airbyte && chown 1000:1000 /airbyte
+    && mkdir /airbyte && chown 1000:1000 /airbyte
+COPY --from=build /image/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /image/source-stock-ticker-api /usr/local/bin/source-stock-ticker-api
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     AIRBYTE_ENTRYPOINT=/usr/local/bin/source-stock-ticker-api

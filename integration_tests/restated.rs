@@ -291,7 +291,9 @@ fn a_plan_that_refuses_what_lies_before_its_history_costs_only_that() {
     assert_eq!(table(&output), table(&expected));
     assert_eq!(table(&output).0.len(), 48);
     for ticker in ["AAPL", "MSFT"] {
-        let warning = format!("{ticker}: the plan does not cover 2014-01-02 to 2024-11-19; reading from 2024-11-20");
+        let warning = format!(
+            "{ticker}: the plan does not cover 2014-01-02 to 2024-11-19 (after an upgrade, reset the stream to have it); reading from 2024-11-20"
+        );
         assert!(output.logs("WARN").iter().any(|text| text.starts_with(&warning)), "{:?}", output.logs("WARN"));
         assert_eq!(output.last_state()[ticker]["since"], "2014-01-02");
     }
@@ -306,6 +308,31 @@ fn a_sync_after_a_refusal_does_not_ask_for_the_refused_part_again() {
     api.take_requests();
     let second = connector.go_on_from(&first).at("2026-11-20T15:00:00Z", "read").succeeded();
     assert_eq!((second.records().len(), second.logs("WARN").len(), api.take_requests().len()), (0, 0, 2));
+}
+
+#[test]
+fn a_last_bar_that_the_plan_refuses_is_not_taken_for_gone() {
+    let (api, mut connector) = two_years(Straddling::Refused);
+    connector.set("stock_ticker", "AAPL");
+    let state = json!({"AAPL": {"since": "2014-01-02", "date": "2024-09-20", "price": 2033, "adjusted": true}});
+    connector.state = Some(json!({"stock_prices": state}));
+    let output = connector.at("2026-11-20T15:00:00Z", "read").succeeded();
+    assert_eq!(output.prices().first().map(|price| price.1), Some("2024-11-20"));
+    assert_eq!((output.records().len(), output.logs("WARN").len()), (24, 1), "{:?}", output.logs("WARN"));
+    assert!(api.take_requests().len() <= 8);
+}
+
+#[test]
+fn a_start_date_that_is_moved_before_the_plans_history_is_a_warning_once() {
+    let (_, mut connector) = two_years(Straddling::Shortened);
+    connector.set("start_date", "2024-11-20").set("stock_ticker", "AAPL");
+    let first = connector.at("2026-11-20T15:00:00Z", "read").succeeded();
+    connector.set("start_date", "2014-01-02").go_on_from(&first);
+    let second = connector.at("2026-11-20T15:00:00Z", "read").succeeded();
+    assert_eq!(second.records().len(), 0);
+    assert!(second.logs("WARN")[0].starts_with("AAPL: the plan does not cover 2014-01-02 to 2024-11-19"));
+    let third = connector.go_on_from(&second).at("2026-11-20T15:00:00Z", "read").succeeded();
+    assert_eq!(third.logs("WARN").len(), 0);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! The way of the data: [`run`] parses the command line and calls one function a command. [`read`] takes configuration
 //! ([`config`]), catalog ([`protocol`]) and state ([`state`]); each ticker's [`series`] works out what to ask
-//! ([`window`]), asks the API ([`polygon`]), sifts the answer ([`sift`]) and hands it on as batches ([`records`]), which
-//! [`output`] writes to stdout.
+//! ([`window`]); a [`pass`] asks the API ([`polygon`]), sifts the answer ([`sift`]) and hands it on as batches
+//! ([`records`]), which [`output`] writes to stdout.
 
 pub mod check;
 mod cli;
@@ -13,6 +13,7 @@ pub mod discover;
 pub mod error;
 mod input;
 pub mod output;
+pub mod pass;
 pub mod plan;
 pub mod polygon;
 pub mod protocol;
