@@ -138,7 +138,7 @@ fn an_outage_is_an_error_and_not_a_failed_check() {
         let output = Connector::new(&api, "TSLA").at(NOW, "check");
         let (failure_type, message) = output.failure();
         assert_eq!(failure_type, "transient_error", "{message}");
-        assert!(message.starts_with("TSLA: no usable answer from the API after 2 tries"), "{message}");
+        assert!(message.starts_with(&format!("TSLA: no usable answer from {} after 2 tries", api.url())), "{message}");
         assert_eq!(output.messages.len(), 1, "no CONNECTION_STATUS: a FAILED one would stop the platform's retries");
     }
 }

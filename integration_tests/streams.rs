@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use source_stock_ticker_api::streams::STREAMS;
 
 use crate::support::connector::{Connector, Output, Table, catalog, configured};
-use crate::support::fake_api::FakeApi;
+use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, Straddling, TradedBar, new_york_time};
 
 /// A stream, its bars in the fake API, and whether it asks for tickers.
@@ -332,6 +332,16 @@ fn a_day_that_the_api_takes_for_today_is_asked_for_again() {
     let first = connector.at(WEDNESDAY, "read").succeeded();
     assert_eq!(first.last_state()["date"], "2026-03-09", "the API's clock says that the 10th is not over");
     assert_eq!(connector.go_on_from(&first).at(WEDNESDAY, "read").succeeded().records().len(), 0);
+}
+
+#[test]
+fn a_bar_of_the_market_without_a_ticker_is_an_error_and_no_record() {
+    for nameless in ["", r#""T":null,"#, r#""T":"","#, r#""T":7,"#] {
+        let (api, connector) = CASES[3].set_up();
+        api.misbehave(move |_, _| Some(Fault::changed(move |body| body.replace(r#""T":"TSLA","#, nameless))));
+        let output = connector.at(TUESDAY, "read");
+        assert_eq!((output.failure().0, output.records().len()), ("system_error", 0), "{nameless}");
+    }
 }
 
 #[test]

@@ -22,29 +22,26 @@ pub fn first_covered_day<E>(
         return Ok(None);
     }
     let (mut refused, mut covered) = (days.from, days.to);
-    let guesses = YEARS.iter().flat_map(|years| {
+    let mut guesses = YEARS.iter().flat_map(|years| {
         let limit = today.checked_sub(years.years()).unwrap_or(Date::MIN);
         [limit, day_before(limit), day_after(limit)]
     });
-    let mut ask = |day: Date, refused: &mut Date, covered: &mut Date| {
-        if covers(day)? {
-            *covered = day;
-        } else {
-            *refused = day;
-        }
-        Ok(())
-    };
-    for guess in guesses {
-        if refused < guess && guess < covered {
-            ask(guess, &mut refused, &mut covered)?;
-        }
-    }
     while day_after(refused) < covered {
-        let half = i64::from(refused.until(covered).map_or(2, |span| span.get_days()) / 2);
-        let middle = refused.checked_add(half.days()).unwrap_or(covered);
-        ask(middle, &mut refused, &mut covered)?;
+        let guess = guesses.find(|guess| refused < *guess && *guess < covered);
+        let day = guess.unwrap_or_else(|| middle(refused, covered));
+        if covers(day)? {
+            covered = day;
+        } else {
+            refused = day;
+        }
     }
     Ok(Some(covered))
+}
+
+/// A day between two that are not neighbours.
+fn middle(from: Date, to: Date) -> Date {
+    let days = from.until(to).map_or(0, |span| i64::from(span.get_days()));
+    from.checked_add((days / 2).days()).unwrap_or(to)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::civil::{Date, date};
 use serde_json::json;
 
 mod pages;
@@ -32,26 +33,26 @@ fn main() -> Result<()> {
     println!("making pages …");
     let (one, three, ten, hundred) = (Pages::serve(1)?, Pages::serve(3)?, Pages::serve(10)?, Pages::serve(100)?);
     let folder = tempfile::tempdir()?;
-    let read = |pages: &Pages| -> Result<Command> {
+    let read_stream = |pages: &Pages, stream: &str, (first_day, last_day): (Date, Date)| -> Result<Command> {
         let file = |name: &str, text: String| -> Result<String> {
-            let path = folder.path().join(format!("{}_{name}", pages.count()));
+            let path = folder.path().join(format!("{stream}_{last_day}_{name}"));
             fs::write(&path, text)?;
             Ok(path.display().to_string())
         };
-        let (first_day, last_day) = pages.days();
         let config = json!({
             "stock_ticker": pages::TICKER, "api_key": "benchmark", "api_url": pages.url(),
             "start_date": first_day.to_string(), "end_date": last_day.to_string(),
         });
-        let catalog = json!({"streams": [{"stream": {"name": "stock_prices_by_minute"}, "sync_mode": "full_refresh"}]});
+        let catalog = json!({"streams": [{"stream": {"name": stream}, "sync_mode": "full_refresh"}]});
         let mut command = Command::new(BINARY);
         command.args(["read", "--config", &file("config.json", config.to_string())?]);
         command.args(["--catalog", &file("catalog.json", catalog.to_string())?]);
         Ok(command)
     };
+    let read = |pages: &Pages| read_stream(pages, "stock_prices_by_minute", pages.days());
     let ten_pages = 10 * BARS_PER_PAGE;
     println!(
-        "{ten_pages} bars on 10 pages: {} MB of JSON, {} MB gzipped\n",
+        "{ten_pages} bars on 10 pages, two years of a ticker's minutes: {} MB of JSON, {} MB gzipped\n",
         ten.json_bytes() / 1_000_000,
         ten.gzipped_bytes() / 1_000_000
     );
@@ -61,6 +62,15 @@ fn main() -> Result<()> {
     for (pages, limit) in [(&ten, "40 MB"), (&hundred, "40 MB, and at most 10 % from the one before")] {
         let peak = peak_memory(&mut read(pages)?)?;
         println!("peak memory, {} pages: {:.1} MB   (to reach: {limit})", pages.count(), peak as f64 / 1e6);
+    }
+    for last_day in [date(2024, 1, 31), date(2024, 12, 31)] {
+        let days = (date(2024, 1, 1), last_day);
+        let peak = peak_memory(&mut read_stream(&one, "market_prices", days)?)?;
+        let stocks = pages::STOCKS;
+        println!(
+            "peak memory, market_prices of {stocks} stocks up to {last_day}: {:.1} MB   (not to grow)",
+            peak as f64 / 1e6
+        );
     }
     let size = fs::metadata(BINARY)?.len();
     println!("the binary: {:.1} MB   (to reach: 8 MB)", size as f64 / 1e6);
@@ -86,7 +96,10 @@ fn compare_reads(pages: &Pages, read: &mut Command) -> Result<()> {
         }
     }
     let read_time = median(of_read);
-    println!("read of 10 pages: {read_time:.3} s");
+    let written = String::from_utf8(read.stdout(Stdio::piped()).output()?.stdout)?;
+    let count = |kind: &str| written.lines().filter(|line| line.starts_with(&format!(r#"{{"type":"{kind}""#))).count();
+    let (records, states, megabytes) = (count("RECORD"), count("STATE"), written.len() / 1_000_000);
+    println!("read of 10 pages: {read_time:.3} s for {records} records and {states} states, {megabytes} MB");
     if has_curl {
         let curl_time = median(of_curl);
         println!("… against curl's download ({curl_time:.3} s): {:.2} ×   (to reach: 1.30 ×)", read_time / curl_time);

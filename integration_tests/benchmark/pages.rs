@@ -25,9 +25,20 @@ fn begin() -> i64 {
     utc_midnight(date(2005, 1, 3)) + 12 * 60 * MINUTE
 }
 
+/// What the grouped endpoint answers about a day.
+pub const STOCKS: usize = 12_000;
+
 struct Page {
     json_bytes: usize,
     gzipped: Vec<u8>,
+}
+
+impl Page {
+    fn new(json: &str) -> std::io::Result<Page> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(json.as_bytes())?;
+        Ok(Page { json_bytes: json.len(), gzipped: encoder.finish()? })
+    }
 }
 
 /// Pages that are being served until the process ends.
@@ -36,17 +47,23 @@ pub struct Pages {
     pages: Arc<Vec<Page>>,
 }
 
+/// What the server sends.
+struct Served {
+    pages: Arc<Vec<Page>>,
+    market_day: Page,
+}
+
 impl Pages {
     /// Makes and serves `count` pages.
     pub fn serve(count: usize) -> std::io::Result<Pages> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let pages = Arc::new((0..count).map(|number| make(number, count)).collect::<std::io::Result<Vec<_>>>()?);
-        let served = pages.clone();
+        let served = Arc::new(Served { pages: pages.clone(), market_day: make_market_day()? });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let pages = served.clone();
-                thread::spawn(move || serve(&pages, stream));
+                let served = served.clone();
+                thread::spawn(move || serve(&served, stream));
             }
         });
         Ok(Pages { address, pages })
@@ -118,13 +135,25 @@ fn make(number: usize, count: usize) -> std::io::Result<Page> {
         write!(json, r#","next_url":"https://api.polygon.io{}""#, target(number + 1)).map_err(std::io::Error::other)?;
     }
     json.push('}');
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(json.as_bytes())?;
-    Ok(Page { json_bytes: json.len(), gzipped: encoder.finish()? })
+    Page::new(&json)
 }
 
-/// Answers with the page that the cursor names, or the first one.
-fn serve(pages: &[Page], mut stream: TcpStream) {
+/// A day of the whole market, the same for every day that is asked for.
+fn make_market_day() -> std::io::Result<Page> {
+    let rows: Vec<String> = (0..STOCKS)
+        .map(|number| {
+            let price = 5.0 + number as f64 / 100.0;
+            format!(r#"{{"T":"T{number}","v":{number}.25,"vw":{price},"o":{price},"c":{price},"h":{price},"l":{price},"t":1602705600000,"n":{number}}}"#)
+        })
+        .collect();
+    let rows = rows.join(",");
+    Page::new(&format!(
+        r#"{{"queryCount":{STOCKS},"resultsCount":{STOCKS},"adjusted":false,"results":[{rows}],"status":"OK"}}"#
+    ))
+}
+
+/// Answers with a day of the market, or with the page that the cursor names, or the first one.
+fn serve(served: &Served, mut stream: TcpStream) {
     let Ok(reader) = stream.try_clone() else { return };
     let mut lines = BufReader::new(reader).lines();
     while let Some(Ok(request)) = lines.next() {
@@ -133,7 +162,12 @@ fn serve(pages: &[Page], mut stream: TcpStream) {
             .split("cursor=page")
             .nth(1)
             .and_then(|rest| rest.split(|end: char| !end.is_ascii_digit()).next()?.parse::<usize>().ok());
-        let Some(page) = pages.get(number.unwrap_or(0)) else { return };
+        let page = if request.contains("/grouped/") {
+            Some(&served.market_day)
+        } else {
+            served.pages.get(number.unwrap_or(0))
+        };
+        let Some(page) = page else { return };
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
             page.gzipped.len()

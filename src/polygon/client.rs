@@ -139,7 +139,7 @@ impl Client {
                 Try::Failed(cause) => {
                     tries += 1;
                     if tries >= self.patience.tries {
-                        return Err(ApiError::Unavailable { tries, cause });
+                        return Err(ApiError::Unavailable { origin: self.origin.to_string(), tries, cause });
                     }
                     self.clock.sleep_until(self.clock.elapsed() + backoff(tries));
                 }

@@ -15,6 +15,8 @@ pub enum ApiError {
     Refused(u16, String),
     /// No usable answer after so many tries: the last cause.
     Unavailable {
+        /// Where the API was looked for.
+        origin: String,
         /// How often it was tried.
         tries: u32,
         /// What happened the last time.
@@ -57,9 +59,9 @@ impl ApiError {
                 format!("the API refused the request ({status}: {words})"),
                 "Check the ticker and the dates.",
             ),
-            ApiError::Unavailable { tries, cause } => (
+            ApiError::Unavailable { origin, tries, cause } => (
                 FailureType::TransientError,
-                format!("no usable answer from the API after {tries} tries ({cause})"),
+                format!("no usable answer from {origin} after {tries} tries ({cause})"),
                 "Try again later; check the network, a proxy and api_url if it lasts.",
             ),
             ApiError::Unexpected(what) => (

@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ureq::http::Uri;
 
-use super::answer::Page;
+use super::answer::{Bar, Page};
 use super::{ApiError, Client, LIMIT};
-use crate::streams::{BarSize, Endpoint};
+use crate::streams::BarSize;
 use crate::window::{Days, day_after, is_weekend};
 
 /// What RFC 3986 calls unreserved stays as it is in a path segment.
@@ -32,11 +32,6 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Which endpoint answers it.
-    fn endpoint(&self) -> Endpoint {
-        if self.ticker.is_some() { Endpoint::Range } else { Endpoint::Grouped }
-    }
-
     fn range_target(&self, ticker: &str) -> String {
         let (ticker, timespan) = (utf8_percent_encode(ticker, SEGMENT), self.size.timespan());
         let (Days { from, to }, adjusted) = (self.days, self.adjusted);
@@ -121,13 +116,15 @@ impl<'a> Pages<'a> {
         };
         self.next = match self.question.ticker {
             Some(ticker) => self.follow(ticker, next.target, &page)?,
-            None => next.day.and_then(|day| next_weekday(&self.question, day_after(day))),
+            None => {
+                refuse_nameless_bars(&page)?;
+                next.day.and_then(|day| next_weekday(&self.question, day_after(day)))
+            }
         };
         Ok(Some((page, next.day)))
     }
 
     fn follow(&mut self, ticker: &str, asked: String, page: &Page) -> Result<Option<Next>, ApiError> {
-        debug_assert_eq!(self.question.endpoint(), Endpoint::Range);
         self.asked.insert(asked);
         let latest = page.bars().iter().map(|bar| bar.key).max();
         self.idle_pages = if latest > self.latest { 0 } else { self.idle_pages + 1 };
@@ -138,6 +135,17 @@ impl<'a> Pages<'a> {
             return Err(ApiError::Unexpected(format!("its next_url {next_url:?} leads round in a circle")));
         }
         Ok(Some(Next { target, day: None }))
+    }
+}
+
+/// A bar of the whole market is of no use without its ticker.
+fn refuse_nameless_bars(page: &Page) -> Result<(), ApiError> {
+    let is_nameless = |bar: &Bar| bar.ticker.is_none_or(|ticker| page.text_of(ticker) == r#""""#);
+    match page.bars().iter().find(|bar| is_nameless(bar)) {
+        Some(bar) => {
+            Err(ApiError::Unexpected(format!("a bar that closes at {} has no ticker T", page.text_of(bar.close))))
+        }
+        None => Ok(()),
     }
 }
 
