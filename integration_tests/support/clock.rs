@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use source_stock_ticker_api::clock::Clock;
 
 /// Real time in which nobody looks at the clock, by which all threads are taken to be waiting.
-const QUIET: Duration = Duration::from_millis(8);
+const QUIET: Duration = Duration::from_millis(20);
 
 pub struct SimulatedClock {
     started: Timestamp,
