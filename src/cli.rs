@@ -109,13 +109,17 @@ fn execute(command: Command, environment: &Environment, output: &mut Output<'_>)
     let Environment { clock, .. } = environment;
     match command {
         Command::Spec { .. } => Ok(spec(output)?),
-        Command::Check { config } => check(&load(&config, output)?, environment.check, clock, output),
+        Command::Check { config } => match load(&config, output)? {
+            Ok(config) => check(&config, environment.check, clock, output),
+            // The form shows a FAILED check where it was filled in; to the platform, an error would be an outage.
+            Err(unfit) => Ok(output.connection_status(Some(&unfit.message))?),
+        },
         Command::Discover { config } => {
-            load(&config, output)?;
+            load(&config, output)??;
             Ok(discover(output)?)
         }
         Command::Read { config, catalog, state } => {
-            let config = load(&config, output)?;
+            let config = load(&config, output)??;
             let catalog = read_json(&catalog, "catalog")?;
             let states = state.map_or(Ok(Value::Null), |state| read_json(&state, "state"))?;
             read(&config, &catalog, &states, environment.read, clock, output)
@@ -123,10 +127,12 @@ fn execute(command: Command, environment: &Environment, output: &mut Output<'_>)
     }
 }
 
-/// Loads the configuration; from here on, its key is kept out of all messages.
-fn load(path: &Path, output: &mut Output<'_>) -> Result<Config, Failure> {
-    let config = Config::load(path)?;
-    output.keep_secret(&config.api_key);
+/// Loads the configuration, which may turn out not to fit; if it does, its key is kept out of all messages from here on.
+fn load(path: &Path, output: &mut Output<'_>) -> Result<Result<Config, Failure>, Failure> {
+    let config = Config::from_value(read_json(path, "configuration")?);
+    if let Ok(config) = &config {
+        output.keep_secret(&config.api_key);
+    }
     Ok(config)
 }
 

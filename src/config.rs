@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 
 use jiff::civil::Date;
 use jsonschema::ValidationError;
@@ -10,7 +9,6 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use crate::error::Failure;
-use crate::input;
 use crate::polygon::Origin;
 use crate::spec;
 
@@ -54,11 +52,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the configuration from the file at `path`.
-    pub fn load(path: &Path) -> Result<Config, Failure> {
-        Config::from_value(input::read_json(path, "configuration")?)
-    }
-
     /// Checks a configuration. The failure names every problem by its property, and never a value of `api_key`.
     pub fn from_value(value: Value) -> Result<Config, Failure> {
         let Value::Object(mut given) = value else {
@@ -123,7 +116,7 @@ fn describe(error: &ValidationError<'_>, property: &Value) -> String {
             format!("must be a {}, and {value} is not", property["type"].as_str().unwrap_or("value of another type"))
         }
         ValidationErrorKind::Format { format } => format!("{value} is not a {format} of the calendar"),
-        _ => format!("{value} does not have the form {}", property["pattern_descriptor"].as_str().unwrap_or_default()),
+        _ => format!("{value} does not have the form: {}", property["pattern_descriptor"].as_str().unwrap_or_default()),
     }
 }
 
@@ -207,7 +200,7 @@ mod tests {
             "api_url": "http://api.polygon.io",
         }));
         for expected in [
-            "stock_ticker: \"TSLA,,AAPL\" does not have the form TICKER",
+            "stock_ticker: \"TSLA,,AAPL\" does not have the form: TICKER",
             "api_key: is required",
             "start_date: \"2026-02-30\" is not a date of the calendar",
             "end_date: \"yesterday\" ",
