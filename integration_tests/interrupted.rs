@@ -102,7 +102,8 @@ fn sigterm_ends_it_at_once_even_while_it_waits_for_an_answer() {
         let mut byte = [0];
         child.stdout.as_mut().expect("a pipe").read_exact(&mut byte).expect("a byte");
         let asked = Instant::now();
-        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+        let kill = format!("kill -s {signal} {}", child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().expect("sh runs");
         assert!(sent.success());
         let ended = child.wait_with_output().expect("it ends");
         assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(exit_code), &b""[..]));
