@@ -99,7 +99,8 @@ impl Series<'_> {
                     "the state is ahead of the market at {}; nothing to read yet",
                     self.position(&state)
                 ))?;
-                return Ok(());
+                // The tutorial's state is of no ticker; it must not be lost for that.
+                return Ok((self.tell)(News::State(state))?);
             }
             Some(state) => self.settled(state)?,
         };
