@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use chrono::{DateTime, Utc};
 
 /// What time it is, and how to wait.
 ///
 /// `now` is the wall clock, from which dates are derived and messages stamped. `elapsed` never jumps; every wait is
 /// reckoned by it.
 pub trait Clock: Send + Sync {
-    /// The wall clock, UTC.
-    fn now(&self) -> Timestamp;
+    /// The wall clock.
+    fn now(&self) -> DateTime<Utc>;
     /// The time since the program started.
     fn elapsed(&self) -> Duration;
     /// Returns once `elapsed` has reached `moment`; at once if it has already.
@@ -29,14 +29,17 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock whose `elapsed` counts from now.
+    #[must_use]
     pub fn start() -> SharedClock {
-        Arc::new(SystemClock { started: Instant::now() })
+        Arc::new(SystemClock {
+            started: Instant::now(),
+        })
     }
 }
 
 impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     fn elapsed(&self) -> Duration {

@@ -1,29 +1,34 @@
 //! An Airbyte source for stock prices: Polygon.io (Massive) aggregate bars as Airbyte records.
 //!
-//! The way of the data: [`run`] parses the command line and calls one function a command. [`read`] takes configuration
-//! ([`config`]), catalog ([`protocol`]) and state ([`state`]); each ticker's [`series`] works out what to ask
-//! ([`window`]); a [`pass`] asks the API ([`polygon`]), sifts the answer ([`sift`]) and hands it on as batches
-//! ([`records`]), which [`output`] writes to stdout.
+//! Data flows one way. [`run`] parses the command line and calls one plain function per command in [`commands`]. `read`
+//! takes the configuration ([`config`]), the catalog and the state, and [`sync`] decides what to ask for and what of it
+//! to emit. [`polygon`] is the only room that knows HTTP, [`airbyte`] the only one that writes to stdout.
 
-pub mod check;
+mod airbyte;
+mod bar_calendar;
+mod calendar;
 mod cli;
 pub mod clock;
-pub mod config;
-pub mod discover;
-pub mod error;
-mod input;
-pub mod output;
-pub mod pass;
-pub mod plan;
+mod commands;
+mod config;
+#[cfg(test)]
+mod documented_texts;
+mod environment;
+mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod json_file;
+mod market;
+mod notices;
+mod panics;
 pub mod polygon;
-pub mod protocol;
-pub mod read;
-pub mod records;
-pub mod series;
-pub mod sift;
-pub mod spec;
-pub mod state;
-pub mod streams;
-pub mod window;
+mod progress;
+mod secret;
+mod streams;
+mod sync;
+mod text;
+mod timespan;
 
-pub use cli::{Environment, run};
+pub use cli::run;
+pub use environment::Environment;
+pub use panics::install_panic_hook;

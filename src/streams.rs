@@ -1,81 +1,14 @@
 //! The table of streams. A new stream is a new row in [`STREAMS`]; nothing else knows a stream's name.
 
-use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::window::{moment, new_york_date, utc_date, utc_midnight};
-
-/// The length of the time that one bar covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BarSize {
-    /// One trading day in New York.
-    Day,
-    /// One clock hour.
-    Hour,
-    /// One clock minute.
-    Minute,
-}
-
-impl BarSize {
-    /// The API's word for it, the `timespan` of the range endpoint.
-    pub fn timespan(self) -> &'static str {
-        match self {
-            BarSize::Day => "day",
-            BarSize::Hour => "hour",
-            BarSize::Minute => "minute",
-        }
-    }
-
-    /// How long the bar's window is open.
-    pub fn length(self) -> SignedDuration {
-        match self {
-            BarSize::Day => SignedDuration::from_hours(24),
-            BarSize::Hour => SignedDuration::from_hours(1),
-            BarSize::Minute => SignedDuration::from_mins(1),
-        }
-    }
-
-    /// The trading day in New York of the bar whose key is `key` (see [`Self::key`]).
-    pub fn trading_day(self, key: i64) -> Date {
-        match self {
-            BarSize::Day => utc_date(key),
-            BarSize::Hour | BarSize::Minute => new_york_date(moment(key)),
-        }
-    }
-
-    /// What orders and identifies a ticker's bars, in epoch milliseconds: the start of the bar as the API gives it,
-    /// for day bars that start's UTC midnight.
-    ///
-    /// The API's day bars start at midnight in New York (04:00 or 05:00 UTC), so their UTC date is the trading day.
-    pub fn key(self, start: i64) -> i64 {
-        const DAY: i64 = 24 * 60 * 60 * 1000;
-        match self {
-            BarSize::Day => start - start.rem_euclid(DAY),
-            BarSize::Hour | BarSize::Minute => start,
-        }
-    }
-
-    /// The cursor's value for the bar with this key: a date for day bars, else RFC 3339 in UTC.
-    pub fn cursor_value(self, key: i64) -> String {
-        match self {
-            BarSize::Day => utc_date(key).to_string(),
-            BarSize::Hour | BarSize::Minute => moment(key).to_string(),
-        }
-    }
-
-    /// The key that a cursor's value stands for; `None` if it is no such value.
-    pub fn parse_cursor(self, value: &str) -> Option<i64> {
-        match self {
-            BarSize::Day => value.parse().ok().map(utc_midnight),
-            BarSize::Hour | BarSize::Minute => value.parse().ok().map(Timestamp::as_millisecond),
-        }
-    }
-}
+use crate::config::Config;
+use crate::market::Market;
+use crate::timespan::Timespan;
 
 /// Where a stream's bars come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     /// The bars of one ticker over a range of days, in pages: `/v2/aggs/ticker/{ticker}/range/…`.
     Range,
     /// The day bars of every US stock, one day a request: `/v2/aggs/grouped/…`.
@@ -84,53 +17,193 @@ pub enum Endpoint {
 
 /// One row of the table of streams.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// The name in catalogs, states and records.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Where its bars come from.
-    pub endpoint: Endpoint,
-    /// The size of its bars.
-    pub size: BarSize,
-    /// The field that grows with time; with `stock_ticker` it is the primary key.
-    pub cursor_field: &'static str,
+    pub(crate) endpoint: Endpoint,
+    /// How long its bars are.
+    pub(crate) timespan: Timespan,
 }
 
 /// Every stream that the connector offers, in the order of the catalog.
-pub static STREAMS: [Stream; 4] = [
-    Stream { name: "stock_prices", endpoint: Endpoint::Range, size: BarSize::Day, cursor_field: "date" },
-    Stream { name: "stock_prices_by_hour", endpoint: Endpoint::Range, size: BarSize::Hour, cursor_field: "timestamp" },
+pub(crate) static STREAMS: [Stream; 8] = [
+    Stream {
+        name: "stock_prices",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::DAY,
+    },
+    Stream {
+        name: "stock_prices_by_week",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::WEEK,
+    },
+    Stream {
+        name: "stock_prices_by_month",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::MONTH,
+    },
+    Stream {
+        name: "stock_prices_by_hour",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::HOUR,
+    },
     Stream {
         name: "stock_prices_by_minute",
         endpoint: Endpoint::Range,
-        size: BarSize::Minute,
-        cursor_field: "timestamp",
+        timespan: Timespan::minutes(1),
     },
-    Stream { name: "market_prices", endpoint: Endpoint::Grouped, size: BarSize::Day, cursor_field: "date" },
+    Stream {
+        name: "stock_prices_by_5_minutes",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::minutes(5),
+    },
+    Stream {
+        name: "stock_prices_by_15_minutes",
+        endpoint: Endpoint::Range,
+        timespan: Timespan::minutes(15),
+    },
+    Stream {
+        name: "market_prices",
+        endpoint: Endpoint::Grouped,
+        timespan: Timespan::DAY,
+    },
 ];
+
+/// Whether prices are adjusted for splits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PriceBasis {
+    /// As if every split had been there from the first day on.
+    Adjusted,
+    /// As traded.
+    Unadjusted,
+}
+
+impl PriceBasis {
+    /// The basis that `adjusted` of a configuration, a state or a record stands for.
+    pub(crate) fn from_adjusted(adjusted: bool) -> PriceBasis {
+        if adjusted {
+            PriceBasis::Adjusted
+        } else {
+            PriceBasis::Unadjusted
+        }
+    }
+
+    /// The value of `adjusted`.
+    pub(crate) fn is_adjusted(self) -> bool {
+        self == PriceBasis::Adjusted
+    }
+}
+
+/// What a stream reads one after another: the bars of a ticker, or those of the whole market.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SeriesId {
+    /// One ticker.
+    Ticker {
+        /// The ticker as Polygon.io writes it.
+        name: String,
+        /// Its market.
+        market: Market,
+    },
+    /// Every US stock.
+    WholeMarket,
+}
+
+impl SeriesId {
+    /// The market by whose days the bars are told apart.
+    pub(crate) fn market(&self) -> Market {
+        match self {
+            SeriesId::Ticker { market, .. } => *market,
+            SeriesId::WholeMarket => Market::Stocks,
+        }
+    }
+
+    /// The ticker, if it is one.
+    pub(crate) fn ticker(&self) -> Option<&str> {
+        match self {
+            SeriesId::Ticker { name, .. } => Some(name),
+            SeriesId::WholeMarket => None,
+        }
+    }
+}
 
 impl Stream {
     /// The stream of that name.
-    pub fn by_name(name: &str) -> Option<&'static Stream> {
+    pub(crate) fn by_name(name: &str) -> Option<&'static Stream> {
         STREAMS.iter().find(|stream| stream.name == name)
     }
 
-    /// The stream as `discover` shows it, an AirbyteStream.
-    pub fn describe(&self) -> Value {
+    /// The field that grows with time; with `stock_ticker` it is the primary key.
+    pub(crate) fn cursor_field(&self) -> &'static str {
+        if self.timespan.is_intraday() {
+            "timestamp"
+        } else {
+            "date"
+        }
+    }
+
+    /// What it reads for a configuration, in order.
+    pub(crate) fn series(&self, config: &Config) -> Vec<SeriesId> {
+        match self.endpoint {
+            Endpoint::Range => {
+                let series = |ticker: &(String, Market)| SeriesId::Ticker {
+                    name: ticker.0.clone(),
+                    market: ticker.1,
+                };
+                config.tickers.iter().map(series).collect()
+            }
+            Endpoint::Grouped => vec![SeriesId::WholeMarket],
+        }
+    }
+
+    /// The basis of its prices. The whole market is read as traded: among twelve thousand stocks some split almost every
+    /// day, and each split would change a whole history.
+    pub(crate) fn price_basis(&self, config: &Config) -> PriceBasis {
+        match self.endpoint {
+            Endpoint::Range => PriceBasis::from_adjusted(config.adjusted),
+            Endpoint::Grouped => PriceBasis::Unadjusted,
+        }
+    }
+
+    /// How a series is called in messages.
+    pub(crate) fn display_name<'a>(&'a self, series: &'a SeriesId) -> &'a str {
+        series.ticker().unwrap_or(self.name)
+    }
+
+    /// The stream as `discover` shows it, an `AirbyteStream`.
+    pub(crate) fn describe(&self) -> Value {
+        let cursor_field = self.cursor_field();
         json!({
             "name": self.name,
             "json_schema": self.json_schema(),
             "supported_sync_modes": ["full_refresh", "incremental"],
             "source_defined_cursor": true,
-            "default_cursor_field": [self.cursor_field],
-            "source_defined_primary_key": [["stock_ticker"], [self.cursor_field]],
+            "default_cursor_field": [cursor_field],
+            "source_defined_primary_key": [["stock_ticker"], [cursor_field]],
+            "is_resumable": true,
         })
     }
 
     fn json_schema(&self) -> Value {
-        let mut properties = serde_json::Map::new();
+        json!({
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "object",
+            "required": ["stock_ticker", self.cursor_field()],
+            "properties": self.json_properties(),
+        })
+    }
+
+    fn json_properties(&self) -> Map<String, Value> {
+        let number =
+            |description: &str| json!({"type": ["null", "number"], "description": description});
+        let price = |description: &str| json!({"type": "number", "description": description});
+        let mut properties = Map::new();
         let mut field = |name: &str, schema: Value| properties.insert(name.to_owned(), schema);
-        field("date", json!({"type": "string", "format": "date", "description": "Trading day in New York"}));
-        if self.size != BarSize::Day {
+        field(
+            "date",
+            json!({"type": "string", "format": "date", "description": self.date_description()}),
+        );
+        if self.timespan.is_intraday() {
             field(
                 "timestamp",
                 json!({
@@ -143,14 +216,19 @@ impl Stream {
             "stock_ticker",
             json!({"type": "string", "description": "Ticker as Polygon.io writes it, case-sensitive"}),
         );
-        field("price", json!({"type": "number", "description": "Closing price of the bar, USD"}));
-        field("open", json!({"type": "number", "description": "First price of the bar, USD"}));
-        field("high", json!({"type": "number", "description": "Highest price of the bar, USD"}));
-        field("low", json!({"type": "number", "description": "Lowest price of the bar, USD"}));
-        field("volume", json!({"type": "number", "description": "Shares traded; fractional since February 2026"}));
+        field("price", price("Closing price of the bar"));
+        field("open", price("First price of the bar"));
+        field("high", price("Highest price of the bar"));
+        field("low", price("Lowest price of the bar"));
+        field(
+            "volume",
+            number(
+                "Units traded, shares of a stock; null for indices, the number of quotes for forex",
+            ),
+        );
         field(
             "vwap",
-            json!({"type": ["null", "number"], "description": "Volume-weighted average price, USD; null without volume"}),
+            number("Volume-weighted average price; null without volume"),
         );
         field(
             "transactions",
@@ -160,11 +238,14 @@ impl Stream {
             "adjusted",
             json!({"type": "boolean", "description": "Whether prices and volume are adjusted for splits"}),
         );
-        json!({
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            "type": "object",
-            "required": ["stock_ticker", self.cursor_field],
-            "properties": properties,
-        })
+        properties
+    }
+
+    fn date_description(&self) -> &'static str {
+        if self.timespan.is_intraday() || self.timespan == Timespan::DAY {
+            "Trading day: New York's for stocks, options and indices, UTC's for crypto and forex"
+        } else {
+            "First day of the bar"
+        }
     }
 }

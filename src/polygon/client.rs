@@ -1,333 +1,627 @@
-//! One request at a time: retried, paced, and told apart by what its answer means.
+//! One request at a time: sent, and told apart by what its answer means.
 
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use libdeflater::Decompressor;
-use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, RETRY_AFTER};
-use ureq::http::{HeaderValue, Response};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body};
+use reqwest::blocking::{Client as HttpClient, Response};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
 
-use super::answer::{Page, Unreadable, error_text};
-use super::pace::{Pace, Slot};
-use super::{ApiError, Origin, retry_after};
+use super::body::{Body, BodyError, Buffers, MAX_RESPONSE_BYTES, is_gzip};
+use super::error::SetupError;
+use super::policy::RequestPolicy;
+use super::response::{Page, ParseError, error_text};
+use super::transport::{self, Cancelled, ReadError, describe, read_body};
+use super::{ApiError, Origin, Request, proxy, retry_after};
 use crate::clock::SharedClock;
-use crate::config::Secret;
-
-/// A page of 50,000 bars has 6 MB; a day of the whole market 2 MB.
-const LARGEST_ANSWER: u64 = 64 << 20;
+use crate::error::Failure;
+use crate::secret::Secret;
+use crate::text::truncate;
 
 /// More of an error's body is of no use.
-const LARGEST_ERROR: u64 = 64 << 10;
+const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// How much of the API's words goes into a message.
-const QUOTED: usize = 300;
+/// How much of the API's words goes into a message, in bytes.
+const MAX_QUOTED: usize = 300;
 
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
-
-/// How much trouble a client puts up with.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// How often a request is tried that fails in a way that may pass.
-    pub tries: u32,
-    /// Whether to wait when the API refuses requests for a while (429).
-    pub waits_for_quota: bool,
-    /// How long to wait for a connection.
-    pub connecting: Duration,
-    /// How long the other side may be silent.
-    pub silence: Duration,
-    /// How long an answer may take as a whole.
-    pub answer: Duration,
-}
-
-impl Patience {
-    /// For a sync, which may take hours.
-    pub const SYNC: Patience = Patience {
-        tries: 6,
-        waits_for_quota: true,
-        connecting: Duration::from_secs(15),
-        silence: Duration::from_secs(60),
-        answer: Duration::from_secs(300),
-    };
-
-    /// For a check, for which a person waits.
-    pub const CHECK: Patience = Patience {
-        tries: 2,
-        waits_for_quota: false,
-        connecting: Duration::from_secs(5),
-        silence: Duration::from_secs(10),
-        answer: Duration::from_secs(15),
-    };
-}
-
-/// Asks the API; shared by all threads of a run.
-pub struct Client {
-    agent: Agent,
-    origin: Origin,
-    authorization: HeaderValue,
-    patience: Patience,
-    pace: Mutex<Pace>,
-    /// Told whenever a request is done.
-    request_done: Condvar,
-    clock: SharedClock,
-}
-
-/// How a single try ended.
-enum Try {
-    Answered(Box<Page>),
+/// How a single attempt ended.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// The API answered with a body that is still to be read.
+    Success(Body),
     /// A failure that asking again may cure.
-    Failed(String),
-    /// 429, with the wait that the API asks for.
-    OverQuota(String, Option<Duration>),
-    Refused(ApiError),
+    Retryable(String),
+    /// 429: the API's words, and the wait that it asks for.
+    RateLimited(String, Option<Duration>),
+    /// A failure that asking again would not change.
+    Fatal(ApiError),
+    /// Nobody wants the answer any more.
+    Cancelled,
+}
+
+/// What an attempt tells besides its outcome.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) attempt: Attempt,
+    /// The status and the size of the body, if an answer came.
+    pub(super) status: Option<(u16, usize)>,
+}
+
+/// Sends requests to one origin with one key.
+pub(crate) struct Client {
+    http: HttpClient,
+    origin: Origin,
+    key: Secret,
+    authorization: HeaderValue,
+    policy: RequestPolicy,
+    clock: SharedClock,
+    buffers: Buffers,
 }
 
 impl Client {
-    /// A client that has sent nothing yet.
-    pub fn new(origin: Origin, key: &Secret, patience: Patience, clock: SharedClock) -> Result<Client, ApiError> {
+    /// A client that has sent nothing yet. Fails if the key, the proxy or the certificates can't be
+    /// used.
+    pub(crate) fn new(
+        origin: Origin,
+        key: &Secret,
+        policy: RequestPolicy,
+        clock: SharedClock,
+    ) -> Result<Client, Failure> {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", key.expose()))
-            .map_err(|_| ApiError::UnknownKey("it holds characters that no key has".to_owned()))?;
+            .map_err(|_| SetupError::Key.into_failure())?;
         authorization.set_sensitive(true);
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .tls_config(tls)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(patience.connecting))
-            .timeout_connect(Some(patience.connecting))
-            .timeout_per_read(Some(patience.silence))
-            .timeout_per_write(Some(patience.silence))
-            .timeout_recv_response(Some(patience.silence))
-            .timeout_per_call(Some(patience.answer));
-        if !origin.is_https() {
-            // It is on this machine; a proxy would be elsewhere.
-            config = config.proxy(None);
-        }
+        proxy::check(&origin, |name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })?;
+        let http = transport::build(&origin, &policy)?;
         Ok(Client {
-            agent: config.build().new_agent(),
+            http,
             origin,
+            key: key.clone(),
             authorization,
-            patience,
-            pace: Mutex::default(),
-            request_done: Condvar::new(),
+            policy,
             clock,
+            buffers: Buffers::default(),
         })
     }
 
-    /// Fetches a page of bars on the basis `adjusted`. `on_wait` hears of waits for the API's quota, as times of the
-    /// clock's `elapsed`.
-    pub(super) fn page(&self, target: &str, adjusted: bool, on_wait: &dyn Fn(Duration)) -> Result<Page, ApiError> {
-        let mut tries = 0;
-        loop {
-            self.take_slot(on_wait);
-            let started = self.clock.elapsed();
-            let outcome = self.try_once(target, adjusted);
-            let goes_on = self.note(started, &outcome);
-            match outcome {
-                Try::Answered(page) => return Ok(*page),
-                Try::Refused(error) => return Err(error),
-                Try::OverQuota(words, _) if !goes_on => return Err(ApiError::Quota(words)),
-                Try::OverQuota(..) => {}
-                Try::Failed(cause) => {
-                    tries += 1;
-                    if tries >= self.patience.tries {
-                        return Err(ApiError::Unavailable { origin: self.origin.to_string(), tries, cause });
-                    }
-                    self.clock.sleep_until(self.clock.elapsed() + backoff(tries));
+    pub(super) fn policy(&self) -> &RequestPolicy {
+        &self.policy
+    }
+
+    pub(super) fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// The error when an attempt failed that was the last one.
+    pub(super) fn unavailable(&self, attempts: u32, cause: String) -> ApiError {
+        ApiError::Unavailable {
+            origin: self.origin.to_string(),
+            attempts,
+            cause,
+        }
+    }
+
+    /// Sends a request once. `reserve` is asked for leave before bytes of a body are read, and may
+    /// take its time.
+    pub(super) fn send(
+        &self,
+        request: &Request,
+        reserve: impl FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Received {
+        let sent = self
+            .http
+            .get(self.origin.url(request.target()))
+            .header(ACCEPT_ENCODING, "gzip")
+            .header(AUTHORIZATION, self.authorization.clone())
+            .send();
+        match sent {
+            Ok(response) => self.receive(response, reserve),
+            Err(error) => {
+                let cause = self.quote(&describe(error));
+                // hyper tells a proxy's refusal of CONNECT in these words alone.
+                let attempt = if cause.contains("proxy authorization required") {
+                    Attempt::Fatal(ApiError::HttpStatus {
+                        status: 407,
+                        text: cause,
+                    })
+                } else {
+                    Attempt::Retryable(cause)
+                };
+                Received {
+                    attempt,
+                    status: None,
                 }
             }
         }
     }
 
-    /// How many requests a minute the API lets through, if it has refused one.
-    pub fn limit(&self) -> Option<usize> {
-        self.pace().limit()
-    }
-
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_slot(&self, on_wait: &dyn Fn(Duration)) {
-        let mut pace = self.pace();
-        loop {
-            match pace.take(self.clock.elapsed()) {
-                Slot::Now => return,
-                Slot::AfterAnother => pace = self.request_done.wait(pace).unwrap_or_else(PoisonError::into_inner),
-                Slot::At(moment) => {
-                    drop(pace);
-                    on_wait(moment);
-                    self.clock.sleep_until(moment);
-                    pace = self.pace();
-                }
-            }
-        }
-    }
-
-    /// Tells the pace how a try ended; whether it makes sense to wait if it was refused.
-    fn note(&self, started: Duration, outcome: &Try) -> bool {
-        let now = self.clock.elapsed();
-        let goes_on = match outcome {
-            Try::OverQuota(_, retry_after) => self.pace().refused(now, *retry_after) && self.patience.waits_for_quota,
-            Try::Failed(_) => {
-                self.pace().finished(started, now, false);
-                true
-            }
-            Try::Answered(_) | Try::Refused(_) => {
-                self.pace().finished(started, now, true);
-                true
-            }
-        };
-        self.request_done.notify_all();
-        goes_on
-    }
-
-    fn try_once(&self, target: &str, adjusted: bool) -> Try {
-        let request = self.agent.get(self.origin.url(target)).header(ACCEPT_ENCODING, "gzip");
-        let request = request.header(AUTHORIZATION, self.authorization.clone());
-        let mut response = match request.call() {
-            Ok(response) => response,
-            Err(error) => return Try::Failed(error.to_string()),
-        };
+    fn receive(
+        &self,
+        response: Response,
+        reserve: impl FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Received {
         let status = response.status().as_u16();
-        let is_success = (200..300).contains(&status);
-        let body = match read_body(&mut response, if is_success { LARGEST_ANSWER } else { LARGEST_ERROR }) {
-            Ok(body) => body,
-            // The body of an error is a courtesy; its status says enough.
-            Err(_) if !is_success => Vec::new(),
-            Err(BodyError::Broken(cause)) => return Try::Failed(format!("the answer broke off: {cause}")),
-            Err(BodyError::TooLarge) => {
-                return Try::Refused(ApiError::Unexpected(format!("it is larger than {LARGEST_ANSWER} bytes")));
-            }
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
         };
-        if is_success {
-            return match String::from_utf8(body) {
-                Ok(text) => read_page(text, adjusted),
-                Err(error) => Try::Failed(format!("the answer is not JSON: {error}")),
+        let is_gzipped = header(CONTENT_ENCODING).is_some_and(is_gzip);
+        if (200..300).contains(&status) {
+            let mut bytes = self.buffers.take();
+            let read = read_body(response, &mut bytes, reserve);
+            let size = bytes.len();
+            let attempt = match read {
+                Ok(()) if size > MAX_RESPONSE_BYTES => Attempt::Fatal(too_large()),
+                Ok(()) => Attempt::Success(Body { bytes, is_gzipped }),
+                Err(ReadError::Cancelled) => Attempt::Cancelled,
+                Err(ReadError::Broken(cause)) => {
+                    Attempt::Retryable(self.quote(&format!("the response broke off: {cause}")))
+                }
+            };
+            return Received {
+                attempt,
+                status: Some((status, size)),
             };
         }
-        let words = words(&String::from_utf8_lossy(&body));
-        match status {
-            401 => Try::Refused(ApiError::UnknownKey(words)),
-            403 => Try::Refused(ApiError::OutsidePlan(words)),
-            429 => {
-                let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-                Try::OverQuota(words, header.and_then(|value| retry_after::parse(value, self.clock.now())))
+        let retry_after =
+            header(RETRY_AFTER).and_then(|value| retry_after::parse(value, self.clock.now()));
+        let mut bytes = Vec::new();
+        // The body of an error is a courtesy; its status says enough.
+        let _ = response
+            .take(MAX_ERROR_BYTES as u64)
+            .read_to_end(&mut bytes);
+        let size = bytes.len();
+        let text = self.error_message(&Body { bytes, is_gzipped }.into_error_text());
+        Received {
+            attempt: classify(status, text, retry_after),
+            status: Some((status, size)),
+        }
+    }
+
+    /// Takes the body of a success for the page that was asked for. `Err(Ok(cause))` is a failure
+    /// that asking again may cure, `Err(Err(error))` one that it would not.
+    pub(super) fn read_page(
+        &self,
+        request: &Request,
+        body: Body,
+    ) -> Result<Page, Result<String, ApiError>> {
+        let text = match body.into_text(&self.buffers) {
+            Ok(text) => text,
+            Err(BodyError::TooLarge) => return Err(Err(too_large())),
+            Err(BodyError::Broken(cause)) => {
+                return Err(Ok(format!("the response can't be read: {cause}")));
             }
-            408 | 500..=599 => Try::Failed(format!("status {status}: {words}")),
-            300..=399 => Try::Refused(ApiError::Unexpected(format!(
-                "it is a redirect ({status}), and the key goes nowhere else"
+        };
+        let page = Page::parse(text).map_err(|error| match error {
+            ParseError::InvalidJson(error) => Ok(format!("the response is not JSON: {error}")),
+            ParseError::UnexpectedShape { problem, bar } => {
+                Err(ApiError::InvalidResponse(match bar {
+                    Some(bar) => format!("bad bar, {}: {}", self.quote(&problem), self.quote(&bar)),
+                    None => self.quote(&problem),
+                }))
+            }
+        })?;
+        self.check_status(&page).map_err(Err)?;
+        check_basis(request, &page).map_err(Err)?;
+        check_completeness(request, &page).map_err(|cause| Ok(self.quote(&cause)))?;
+        match page.nameless_bar() {
+            Some(close) if request.ticker().is_none() => Err(Err(ApiError::InvalidResponse(
+                format!("a bar that closes at {} has no ticker T", self.quote(close)),
             ))),
-            _ => Try::Refused(ApiError::Refused(status, words)),
+            _ => Ok(page),
         }
     }
-}
 
-/// Why a body can't be used.
-enum BodyError {
-    Broken(String),
-    TooLarge,
-}
-
-/// Reads a body of at most so many bytes, gzipped or not.
-///
-/// It is inflated as a whole: the end of a gzip file tells its size beforehand, which makes for one allocation of the
-/// right size, and for half of the time that inflating piece by piece takes.
-fn read_body(response: &mut Response<Body>, most: u64) -> Result<Vec<u8>, BodyError> {
-    let is_gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-    let mut body = Vec::new();
-    let read = response.body_mut().as_reader().take(most + 1).read_to_end(&mut body);
-    read.map_err(|error| BodyError::Broken(error.to_string()))?;
-    if body.len() as u64 > most {
-        return Err(BodyError::TooLarge);
-    }
-    if !is_gzipped {
-        return Ok(body);
-    }
-    let size = body.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
-    if u64::from(size) > most {
-        return Err(BodyError::TooLarge);
-    }
-    let mut inflated = vec![0; size as usize];
-    match Decompressor::new().gzip_decompress(&body, &mut inflated) {
-        Ok(written) if written == inflated.len() => Ok(inflated),
-        Ok(_) => Err(BodyError::Broken("its gzip is shorter than it says".to_owned())),
-        Err(error) => Err(BodyError::Broken(format!("its gzip: {error}"))),
-    }
-}
-
-/// Takes the body of a success for a page, if it is one on the basis that was asked for.
-fn read_page(body: String, adjusted: bool) -> Try {
-    let page = match Page::parse(body) {
-        Ok(page) => page,
-        Err(Unreadable::NotJson(error)) => return Try::Failed(format!("the answer is not JSON: {error}")),
-        Err(Unreadable::Unexpected(what)) => return Try::Refused(ApiError::Unexpected(what)),
-    };
-    let answer = &page.answer;
-    let words = || shortened(answer.error.as_deref().or(answer.message.as_deref()).unwrap_or("no reason given"));
-    match answer.status.as_deref() {
-        None | Some("OK" | "DELAYED") => {}
-        Some("NOT_AUTHORIZED") => return Try::Refused(ApiError::OutsidePlan(words())),
-        Some(status) => {
-            let what = format!("its status is {:?} ({})", shortened(status), words());
-            return Try::Refused(ApiError::Unexpected(what));
+    /// An answer can be an error under HTTP 200.
+    fn check_status(&self, page: &Page) -> Result<(), ApiError> {
+        let envelope = &page.envelope;
+        let text = || {
+            self.quote(
+                envelope
+                    .error
+                    .as_deref()
+                    .or(envelope.message.as_deref())
+                    .unwrap_or("no reason given"),
+            )
+        };
+        match envelope.status.as_deref() {
+            None | Some("OK" | "DELAYED") => Ok(()),
+            Some("NOT_AUTHORIZED") => Err(ApiError::NotEntitled(text())),
+            Some(status) => Err(ApiError::InvalidResponse(format!(
+                "its status is \"{}\" ({})",
+                self.quote(status),
+                text()
+            ))),
         }
     }
-    match answer.adjusted {
-        Some(basis) if basis != adjusted => Try::Refused(ApiError::Unexpected(format!(
-            "prices with adjusted={adjusted} were asked for, and it has adjusted={basis}"
+
+    /// What the body of an error says, for a message.
+    fn error_message(&self, body: &str) -> String {
+        match error_text(body) {
+            Some(text) => self.quote(&text),
+            None if body.trim_start().starts_with('<') => "an HTML page".to_owned(),
+            None if body.trim().is_empty() => "no text".to_owned(),
+            None => self.quote(body.trim()),
+        }
+    }
+
+    /// A text of somebody else's for a message: without the key, and only then cut.
+    pub(super) fn quote(&self, text: &str) -> String {
+        truncate(&self.key.redact(text), MAX_QUOTED).to_owned()
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::InvalidResponse(format!("response exceeds {} MiB", MAX_RESPONSE_BYTES >> 20))
+}
+
+/// What an answer that is no success means.
+fn classify(status: u16, text: String, retry_after: Option<Duration>) -> Attempt {
+    match status {
+        401 => Attempt::Fatal(ApiError::Unauthorized(text)),
+        403 => Attempt::Fatal(ApiError::NotEntitled(text)),
+        429 => Attempt::RateLimited(text, retry_after),
+        408 | 500..=599 => Attempt::Retryable(format!("HTTP {status}: {text}")),
+        300..=399 => Attempt::Fatal(ApiError::InvalidResponse(format!(
+            "HTTP {status} redirect not followed (the key is only sent to api_url)"
         ))),
-        _ => Try::Answered(Box::new(page)),
+        _ => Attempt::Fatal(ApiError::HttpStatus { status, text }),
     }
 }
 
-/// What an error's body says, for a message.
-fn words(body: &str) -> String {
-    match error_text(body) {
-        Some(text) => shortened(&text),
-        None if body.trim_start().starts_with('<') => "an HTML page".to_owned(),
-        None if body.trim().is_empty() => "no text".to_owned(),
-        None => shortened(body.trim()),
+/// Prices on another basis than was asked for must not get into the table.
+fn check_basis(request: &Request, page: &Page) -> Result<(), ApiError> {
+    match page.envelope.adjusted {
+        Some(basis) if basis != request.adjusted() => Err(ApiError::InvalidResponse(format!(
+            "prices with adjusted={} were requested, and it has adjusted={basis}",
+            request.adjusted()
+        ))),
+        _ => Ok(()),
     }
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(QUOTED).collect()
-}
-
-/// How long to wait after `tries` failures: about 1, 2, 4, 8, … seconds, each by chance up to half shorter or longer,
-/// so that many connectors don't come back at once.
-fn backoff(tries: u32) -> Duration {
-    let doubled = FIRST_BACKOFF.saturating_mul(1 << (tries - 1).min(16)).min(LONGEST_BACKOFF);
-    doubled.mul_f64(0.5 + fastrand::f64())
+/// Under load the API has answered with another ticker's bars, and with fewer than it says. More
+/// are only doubles.
+fn check_completeness(request: &Request, page: &Page) -> Result<(), String> {
+    if let (Some(requested), Some(ticker)) = (request.ticker(), page.envelope.ticker.as_deref())
+        && ticker != requested
+    {
+        return Err(format!(
+            "the response is about {ticker} instead of {requested}"
+        ));
+    }
+    let rows = page.bars().len();
+    match page.envelope.results_count {
+        Some(count) if (rows as f64) < count => {
+            Err(format!("the response has {rows} of {count} bars"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::{DateRange, parse_date};
+    use crate::clock::SystemClock;
+    use crate::market::Market;
+    use crate::polygon::test_server::{self, gzip};
+    use crate::timespan::Timespan;
 
-    #[test]
-    fn backoff_doubles_up_to_half_a_minute() {
-        for (tries, seconds) in [(1, 1.0), (2, 2.0), (5, 16.0), (6, 30.0), (1_000, 30.0)] {
-            let wait = backoff(tries).as_secs_f64();
-            assert!((seconds * 0.5..seconds * 1.5).contains(&wait), "{tries}: {wait}");
+    const KEY: &str = "k3y-of-the-test";
+
+    fn client(origin: &str) -> Client {
+        let origin = Origin::parse(origin).unwrap();
+        Client::new(
+            origin,
+            &Secret::new(KEY),
+            RequestPolicy::SYNC,
+            SystemClock::start(),
+        )
+        .unwrap()
+    }
+
+    fn tsla() -> Request {
+        let day = parse_date("2026-07-15").unwrap();
+        Request::range(
+            "TSLA",
+            Market::Stocks,
+            Timespan::DAY,
+            DateRange::day(day),
+            true,
+        )
+    }
+
+    /// What a request to a server that sends `answer` ends with.
+    fn send(answer: Vec<u8>) -> (Attempt, Option<(u16, usize)>) {
+        let server = test_server::start(move |_, _| answer.clone());
+        let received = client(&server.origin).send(&tsla(), |_| Ok(()));
+        (received.attempt, received.status)
+    }
+
+    fn read(text: &str) -> Result<Page, Result<String, ApiError>> {
+        let body = Body {
+            bytes: text.as_bytes().to_vec(),
+            is_gzipped: false,
+        };
+        client("http://127.0.0.1:9").read_page(&tsla(), body)
+    }
+
+    fn invalid(text: &str) -> String {
+        match read(text) {
+            Err(Err(ApiError::InvalidResponse(what))) => what,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn retried(text: &str) -> String {
+        match read(text) {
+            Err(Ok(cause)) => cause,
+            other => panic!("{text}: {other:?}"),
         }
     }
 
     #[test]
-    fn an_errors_body_is_put_in_a_few_words() {
-        assert_eq!(words(r#"{"status":"ERROR","error":"Unknown API Key"}"#), "Unknown API Key");
-        assert_eq!(words("404 page not found\n"), "404 page not found");
-        assert_eq!(words("  <html>…"), "an HTML page");
-        assert_eq!(words(""), "no text");
-        assert_eq!(words(&"x".repeat(5_000)).len(), QUOTED);
+    fn a_request_carries_the_key_in_its_header_alone() {
+        let server = test_server::start(|_, _| test_server::ok("{}"));
+        client(&server.origin).send(&tsla(), |_| Ok(()));
+        let requests = server.requests();
+        let (head, others) = requests.split_first().expect("one request");
+        assert!(others.is_empty());
+        let lines: Vec<&str> = head.lines().filter(|line| line.contains(KEY)).collect();
+        assert_eq!(lines, [format!("authorization: Bearer {KEY}")]);
+        assert!(
+            head.starts_with(
+                "GET /v2/aggs/ticker/TSLA/range/1/day/2026-07-15/2026-07-15?adjusted=true"
+            ),
+            "{head}"
+        );
+        let agent = format!(
+            "user-agent: source-stock-ticker-api/{}",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(
+            head.contains(&agent) && head.contains("accept-encoding: gzip"),
+            "{head}"
+        );
+    }
+
+    #[test]
+    fn a_success_hands_over_its_body_as_it_came() {
+        let (Attempt::Success(body), status) = send(test_server::ok("{}")) else {
+            panic!("no success")
+        };
+        assert_eq!(
+            (
+                body.is_gzipped,
+                body.into_text(&Buffers::default()).unwrap().as_str(),
+                status
+            ),
+            (false, "{}", Some((200, 2)))
+        );
+        let bytes = gzip(b"{\"status\":\"OK\"}");
+        let (Attempt::Success(body), _) = send(test_server::answer(
+            200,
+            "Content-Encoding: X-GZIP\r\n",
+            &bytes,
+        )) else {
+            panic!("no success")
+        };
+        assert!(body.is_gzipped && body.bytes == bytes);
+    }
+
+    #[test]
+    fn two_hundred_headers_and_folded_ones_are_understood() {
+        let headers: Vec<String> = (0..200)
+            .map(|number| format!("X-{number}: a\r\n"))
+            .collect();
+        let headers = headers.concat();
+        let (attempt, _) = send(test_server::answer(
+            200,
+            &format!("{headers}X-Folded: a\r\n b\r\n"),
+            b"{}",
+        ));
+        assert!(matches!(attempt, Attempt::Success(_)), "{attempt:?}");
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let words = br#"{"status":"ERROR","error":"words"}"#;
+        let meaning = |status: u16| match send(test_server::answer(status, "", words)).0 {
+            Attempt::Fatal(error) => error.to_string(),
+            Attempt::Retryable(cause) => format!("retried: {cause}"),
+            other => format!("{other:?}"),
+        };
+        for (status, expected) in [
+            (401, "invalid API key (HTTP 401: words)"),
+            (
+                403,
+                "your plan does not include this data (HTTP 403: words)",
+            ),
+            (404, "endpoint not found (HTTP 404: words)"),
+            (400, "request rejected (HTTP 400: words)"),
+            (
+                407,
+                "the proxy asks for a user name and password (HTTP 407)",
+            ),
+            (408, "retried: HTTP 408: words"),
+            (500, "retried: HTTP 500: words"),
+            (599, "retried: HTTP 599: words"),
+            (429, "RateLimited(\"words\", None)"),
+            (
+                302,
+                "unexpected API response: HTTP 302 redirect not followed (the key is only sent to api_url)",
+            ),
+        ] {
+            assert_eq!(meaning(status), expected);
+        }
+        let (attempt, _) = send(test_server::answer(429, "Retry-After: 17\r\n", b""));
+        assert!(
+            matches!(attempt, Attempt::RateLimited(text, Some(wait)) if text == "no text" && wait.as_secs() == 17)
+        );
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_retried_and_told_without_the_url() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"resul".to_vec();
+        let (Attempt::Retryable(cause), status) = send(answer) else {
+            panic!("not retried")
+        };
+        assert!(
+            cause.starts_with("the response broke off: ") && !cause.contains("http://"),
+            "{cause}"
+        );
+        assert_eq!(status, Some((200, 7)));
+    }
+
+    #[test]
+    fn a_connection_that_fails_is_retried_and_told_without_the_url() {
+        let received = client("http://127.0.0.1:1").send(&tsla(), |_| Ok(()));
+        let Attempt::Retryable(cause) = received.attempt else {
+            panic!("not retried")
+        };
+        assert!(
+            cause.contains("refused") && !cause.contains("http://"),
+            "{cause}"
+        );
+    }
+
+    #[test]
+    fn silence_ends_after_the_read_timeout_and_a_trickle_after_the_total() {
+        let policy = RequestPolicy {
+            read_timeout: Duration::from_millis(200),
+            total_timeout: Duration::from_millis(600),
+            ..RequestPolicy::SYNC
+        };
+        let attempt = |server: &test_server::Server| {
+            let origin = Origin::parse(&server.origin).unwrap();
+            let client =
+                Client::new(origin, &Secret::new(KEY), policy, SystemClock::start()).unwrap();
+            let started = std::time::Instant::now();
+            (client.send(&tsla(), |_| Ok(())).attempt, started.elapsed())
+        };
+        for trickles in [false, true] {
+            let server = test_server::start_slow(trickles, Duration::from_millis(100));
+            let (attempt, took) = attempt(&server);
+            assert!(matches!(attempt, Attempt::Retryable(_)), "{attempt:?}");
+            let expected = if trickles { 550..2_000 } else { 190..500 };
+            assert!(expected.contains(&took.as_millis()), "{trickles}: {took:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_not_read_to_its_end() {
+        let server = test_server::start_endless();
+        let received = client(&server.origin).send(&tsla(), |_| Ok(()));
+        let Attempt::Fatal(error) = received.attempt else {
+            panic!("{received:?}")
+        };
+        assert_eq!(
+            error.to_string(),
+            "unexpected API response: response exceeds 64 MiB"
+        );
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_hold_is_told_without_asking_the_api() {
+        for key in ["line\nbreak", "nul\0byte", "r\r"] {
+            let origin = Origin::parse("https://127.0.0.1:1").unwrap();
+            let created = Client::new(
+                origin,
+                &Secret::new(key),
+                RequestPolicy::SYNC,
+                SystemClock::start(),
+            );
+            let failure = created.err().expect("it is refused");
+            assert_eq!(failure.failure_type, crate::error::FailureType::ConfigError);
+            assert!(
+                failure.message.contains("api_key") && !failure.message.contains(key),
+                "{}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_about_something_else_or_with_too_few_bars_is_retried() {
+        let bar = r#"{"v":1,"o":1,"c":1,"h":1,"l":1,"t":7}"#;
+        assert!(retried(r#"{"ticker":"AAPL","results":[]}"#).contains("AAPL instead of TSLA"));
+        assert!(
+            retried(&format!(
+                r#"{{"ticker":"TSLA","resultsCount":2,"results":[{bar}]}}"#
+            ))
+            .contains("1 of 2 bars")
+        );
+        assert!(retried(r#"{"resultsCount":5}"#).contains("0 of 5 bars"));
+        assert!(retried("<html>").starts_with("the response is not JSON"));
+        assert!(
+            read(&format!(
+                r#"{{"ticker":"TSLA","resultsCount":1,"queryCount":9,"results":[{bar},{bar}]}}"#
+            ))
+            .is_ok()
+        );
+        assert!(read(&format!(r#"{{"results":[{bar}]}}"#)).is_ok());
+    }
+
+    #[test]
+    fn an_answer_that_must_not_be_trusted_is_not_retried() {
+        assert!(
+            invalid(r#"{"adjusted":false}"#)
+                .contains("adjusted=true were requested, and it has adjusted=false")
+        );
+        assert!(invalid(r#"{"status":"ERROR","error":"words"}"#).contains("\"ERROR\" (words)"));
+        assert!(invalid(r#"{"results":7}"#).contains("invalid type"));
+        let bar = r#"{"v":1,"o":1,"c":1e400,"h":1,"l":1,"t":7}"#;
+        let what = invalid(&format!(r#"{{"results":[{bar}]}}"#));
+        assert!(
+            what.contains("1e400 is out of range") && what.ends_with(bar),
+            "{what}"
+        );
+        let refused = read(r#"{"status":"NOT_AUTHORIZED","message":"no"}"#);
+        assert!(matches!(refused, Err(Err(ApiError::NotEntitled(text))) if text == "no"));
+    }
+
+    #[test]
+    fn a_bar_of_the_market_without_a_ticker_is_refused() {
+        let request = Request::grouped(parse_date("2026-07-15").unwrap(), false);
+        let read = |ticker: &str| {
+            let text =
+                format!(r#"{{"results":[{{{ticker}"v":1,"o":1,"c":3,"h":1,"l":1,"t":7}}]}}"#);
+            client("http://127.0.0.1:9").read_page(
+                &request,
+                Body {
+                    bytes: text.into_bytes(),
+                    is_gzipped: false,
+                },
+            )
+        };
+        assert!(read(r#""T":"A","#).is_ok());
+        for ticker in ["", r#""T":"","#] {
+            assert!(
+                matches!(read(ticker), Err(Err(ApiError::InvalidResponse(what))) if what.contains("closes at 3"))
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_api_says_is_redacted_before_it_is_cut() {
+        let client = client("http://127.0.0.1:9");
+        for before in 280..310 {
+            let said = client.quote(&format!("{}{KEY} is unknown", "x".repeat(before)));
+            assert!(!said.contains("k3y") && said.len() <= MAX_QUOTED, "{said}");
+        }
+        assert_eq!(
+            client.error_message(r#"{"status":"ERROR","error":"Unknown API Key"}"#),
+            "Unknown API Key"
+        );
+        assert_eq!(
+            client.error_message("404 page not found\n"),
+            "404 page not found"
+        );
+        assert_eq!(client.error_message("  <html>…"), "an HTML page");
+        assert_eq!(client.error_message(""), "no text");
+        assert_eq!(client.error_message(&"x".repeat(5_000)).len(), MAX_QUOTED);
     }
 }

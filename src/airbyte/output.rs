@@ -1,0 +1,226 @@
+//! stdout: the only place that writes to it. One message a line, records in large writes.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::messages::{
+    Catalog, ConnectionStatus, Log, Message, RateLimited, SourceStats, StateMessage, StatusReason,
+    StreamDescriptor, StreamStateMessage, StreamStatus, StreamStatusTrace, Trace, TraceError,
+    TraceEvent,
+};
+use super::records::RecordBatch;
+use crate::clock::SharedClock;
+use crate::error::Failure;
+use crate::notices::LogLevel;
+use crate::secret::Secret;
+use crate::streams::Stream;
+use crate::text::truncate;
+
+/// How much is gathered before it is written.
+const BUFFER_SIZE: usize = 256 << 10;
+
+/// The longest text of a message, in bytes; what is longer is cut once the secret is out of it.
+const MAX_TEXT_LEN: usize = 4_000;
+
+/// Writes Airbyte messages as lines.
+pub(crate) struct Output<'w> {
+    sink: &'w mut dyn Write,
+    buffer: Vec<u8>,
+    clock: SharedClock,
+    secret: Option<Secret>,
+    writes_debug: bool,
+}
+
+impl<'w> Output<'w> {
+    /// Writes to `sink`, with timestamps from `clock`; LOG DEBUG only if `writes_debug`.
+    pub(crate) fn new(
+        sink: &'w mut dyn Write,
+        clock: SharedClock,
+        writes_debug: bool,
+    ) -> Output<'w> {
+        Output {
+            sink,
+            buffer: Vec::new(),
+            clock,
+            secret: None,
+            writes_debug,
+        }
+    }
+
+    /// Redacts a text from every message for people from now on, whoever put it there: the API may quote the key.
+    pub(crate) fn redact(&mut self, secret: Secret) {
+        self.secret = Some(secret);
+    }
+
+    /// A SPEC message.
+    pub(crate) fn spec(&mut self, spec: Value) -> io::Result<()> {
+        self.message(&Message::Spec { spec }).map(drop)
+    }
+
+    /// A CATALOG message with these `AirbyteStreams`.
+    pub(crate) fn catalog(&mut self, streams: Vec<Value>) -> io::Result<()> {
+        self.message(&Message::Catalog {
+            catalog: Catalog { streams },
+        })
+        .map(drop)
+    }
+
+    /// A `CONNECTION_STATUS` message: FAILED with what to do about it, or SUCCEEDED.
+    pub(crate) fn connection_status(&mut self, failed: Option<&str>) -> io::Result<()> {
+        let message = failed.map(|text| self.redacted(text));
+        let status = if failed.is_some() {
+            "FAILED"
+        } else {
+            "SUCCEEDED"
+        };
+        let connection_status = ConnectionStatus {
+            status,
+            message: message.as_deref(),
+        };
+        self.message(&Message::ConnectionStatus { connection_status })
+            .map(drop)
+    }
+
+    /// A LOG message.
+    pub(crate) fn log(&mut self, level: LogLevel, text: &str) -> io::Result<()> {
+        if level == LogLevel::Debug && !self.writes_debug {
+            return Ok(());
+        }
+        let message = &self.redacted(text);
+        self.message(&Message::Log {
+            log: Log { level, message },
+        })
+        .map(drop)
+    }
+
+    /// A TRACE ERROR message.
+    pub(crate) fn trace_error(&mut self, failure: &Failure) -> io::Result<()> {
+        let message = &self.redacted(&failure.message);
+        let internal_message = &self.redacted(&failure.internal_message);
+        let error = TraceError {
+            message,
+            internal_message,
+            failure_type: failure.failure_type,
+        };
+        self.trace(TraceEvent::Error { error })
+    }
+
+    /// A TRACE `STREAM_STATUS` message.
+    pub(crate) fn stream_status(
+        &mut self,
+        stream: &Stream,
+        status: StreamStatus,
+    ) -> io::Result<()> {
+        self.status(stream, status, Vec::new())
+    }
+
+    /// A TRACE `STREAM_STATUS` message: the API refuses requests until then (epoch milliseconds).
+    pub(crate) fn rate_limited(&mut self, stream: &Stream, quota_reset: i64) -> io::Result<()> {
+        let reason = StatusReason::RateLimited {
+            rate_limited: RateLimited { quota_reset },
+        };
+        self.status(stream, StreamStatus::Running, vec![reason])
+    }
+
+    /// RECORD messages; returns how many bytes they take. They stay in the buffer until it is full or another message
+    /// follows.
+    pub(crate) fn records(&mut self, batch: &RecordBatch<'_>) -> io::Result<usize> {
+        /// So many bars take about as much as the buffer holds.
+        const BARS_AT_A_TIME: usize = 1_000;
+        let emitted_at = self.clock.now().timestamp_millis();
+        let mut bytes = 0;
+        for bars in batch.bars.chunks(BARS_AT_A_TIME) {
+            let before = self.buffer.len();
+            RecordBatch { bars, ..*batch }.render(emitted_at, &mut self.buffer);
+            bytes += self.buffer.len() - before;
+            if self.buffer.len() >= BUFFER_SIZE {
+                self.flush()?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// RECORD messages that were rendered before with [`RecordBatch::render`].
+    pub(crate) fn rendered_records(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(lines);
+        if self.buffer.len() >= BUFFER_SIZE {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A STATE message; `record_count` records of the stream were written since its previous one. Returns its length in
+    /// bytes.
+    pub(crate) fn state(
+        &mut self,
+        stream: &Stream,
+        state: &Value,
+        record_count: u64,
+    ) -> io::Result<usize> {
+        self.message(&Message::State {
+            state: StateMessage {
+                kind: "STREAM",
+                stream: StreamStateMessage {
+                    stream_descriptor: StreamDescriptor { name: stream.name },
+                    stream_state: state,
+                },
+                source_stats: SourceStats {
+                    record_count: record_count as f64,
+                },
+            },
+        })
+    }
+
+    fn status(
+        &mut self,
+        stream: &Stream,
+        status: StreamStatus,
+        reasons: Vec<StatusReason>,
+    ) -> io::Result<()> {
+        let stream_descriptor = StreamDescriptor { name: stream.name };
+        self.trace(TraceEvent::StreamStatus {
+            stream_status: StreamStatusTrace {
+                stream_descriptor,
+                status,
+                reasons,
+            },
+        })
+    }
+
+    fn trace(&mut self, event: TraceEvent<'_>) -> io::Result<()> {
+        let emitted_at = self.clock.now().timestamp_millis();
+        self.message(&Message::Trace {
+            trace: Trace { emitted_at, event },
+        })
+        .map(drop)
+    }
+
+    /// Writes the message, and whatever is in the buffer before it; returns the message's length in bytes.
+    fn message(&mut self, message: &Message<'_>) -> io::Result<usize> {
+        let start = self.buffer.len();
+        serde_json::to_writer(&mut self.buffer, message)?;
+        self.buffer.push(b'\n');
+        let length = self.buffer.len() - start;
+        self.flush()?;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.write_all(&self.buffer)?;
+        self.buffer.clear();
+        self.sink.flush()
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        let mut redacted = self
+            .secret
+            .as_ref()
+            .map_or_else(|| text.to_owned(), |secret| secret.redact(text));
+        if redacted.len() > MAX_TEXT_LEN {
+            redacted = format!("{}…", truncate(&redacted, MAX_TEXT_LEN));
+        }
+        redacted
+    }
+}

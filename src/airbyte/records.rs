@@ -1,0 +1,168 @@
+//! Bars as RECORD messages. No allocation per bar: numbers are copied as the API wrote them, so no digit is lost.
+
+use std::ops::Range;
+
+use crate::bar_calendar::BarCalendar;
+use crate::calendar::{DAY_MS, DateRange};
+use crate::polygon::response::{Bar, Page, Span};
+use crate::streams::Stream;
+use crate::timespan::Timespan;
+
+/// Bars that are to be emitted, with what all of them have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordBatch<'a> {
+    /// Their stream.
+    pub(crate) stream: &'static Stream,
+    /// The page whose text the bars point into.
+    pub(crate) page: &'a Page,
+    /// The bars, each with its cursor (see [`Timespan::cursor`]).
+    pub(crate) bars: &'a [Bar],
+    /// The ticker; `None` where every bar says its own.
+    pub(crate) ticker: Option<&'a str>,
+    /// Whether prices are adjusted for splits.
+    pub(crate) adjusted: bool,
+    /// How the bars lie in time.
+    pub(crate) calendar: BarCalendar,
+}
+
+impl RecordBatch<'_> {
+    /// Appends a line for each bar to `buffer`; `emitted_at` is in epoch milliseconds.
+    pub(crate) fn render(&self, emitted_at: i64, buffer: &mut Vec<u8>) {
+        let mut writer = RecordWriter::new(self, emitted_at);
+        for bar in self.bars {
+            writer.append(bar, buffer);
+        }
+    }
+}
+
+/// Turns the bars of one batch into lines.
+struct RecordWriter<'a> {
+    batch: &'a RecordBatch<'a>,
+    prefix: String,
+    ticker: Option<String>,
+    suffix: String,
+    date: DateCache,
+    timestamp: TimestampCache,
+}
+
+impl<'a> RecordWriter<'a> {
+    fn new(batch: &'a RecordBatch<'a>, emitted_at: i64) -> RecordWriter<'a> {
+        let stream = batch.stream.name;
+        RecordWriter {
+            batch,
+            prefix: format!(
+                r#"{{"type":"RECORD","record":{{"stream":"{stream}","data":{{"date":""#
+            ),
+            ticker: batch
+                .ticker
+                .map(|ticker| serde_json::Value::from(ticker).to_string()),
+            suffix: format!(
+                ",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n",
+                batch.adjusted
+            ),
+            date: DateCache::default(),
+            timestamp: TimestampCache::default(),
+        }
+    }
+
+    fn append(&mut self, bar: &Bar, buffer: &mut Vec<u8>) {
+        let page = self.batch.page;
+        let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
+        push(&self.prefix);
+        push(self.date.text(bar.cursor, self.batch.calendar));
+        if self.batch.stream.timespan.is_intraday() {
+            push(r#"","timestamp":""#);
+            push(self.timestamp.text(bar.cursor));
+        }
+        push(r#"","stock_ticker":"#);
+        push(
+            self.ticker
+                .as_deref()
+                .or(bar.ticker.map(|ticker| page.text(ticker)))
+                .unwrap_or("null"),
+        );
+        let mut number = |name: &str, span: Option<Span>| {
+            push(name);
+            push(span.map_or("null", |span| page.text(span)));
+        };
+        number(r#","price":"#, Some(bar.close));
+        number(r#","open":"#, Some(bar.open));
+        number(r#","high":"#, Some(bar.high));
+        number(r#","low":"#, Some(bar.low));
+        number(r#","volume":"#, bar.volume);
+        number(r#","vwap":"#, bar.vwap);
+        number(r#","transactions":"#, bar.transactions);
+        push(&self.suffix);
+    }
+}
+
+/// The day of the bars, formatted again only when it changes.
+#[derive(Default)]
+struct DateCache {
+    cursors: Range<i64>,
+    text: String,
+}
+
+impl DateCache {
+    fn text(&mut self, cursor: i64, calendar: BarCalendar) -> &str {
+        if !self.cursors.contains(&cursor) {
+            let date = calendar.date(cursor);
+            self.cursors = calendar.cursors(DateRange::day(date));
+            self.text = date.to_string();
+        }
+        &self.text
+    }
+}
+
+/// A timestamp in UTC as RFC 3339, of which only the time of day is formatted again while the day stays the same.
+#[derive(Default)]
+struct TimestampCache {
+    day: Option<i64>,
+    text: String,
+}
+
+impl TimestampCache {
+    /// The same as [`Timespan::cursor_text`].
+    fn text(&mut self, cursor: i64) -> &str {
+        const SECOND: i64 = 1_000;
+        let (day, time) = (cursor.div_euclid(DAY_MS), cursor.rem_euclid(DAY_MS));
+        if self.day != Some(day) || time % SECOND != 0 {
+            self.text = Timespan::HOUR.cursor_text(cursor);
+            self.day = (time % SECOND == 0).then_some(day);
+        } else {
+            let seconds = time / SECOND;
+            let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
+            let [h, m, s] = time.map(|number| {
+                [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8].map(char::from)
+            });
+            self.text.truncate("2023-07-31T".len());
+            self.text
+                .extend([h[0], h[1], ':', m[0], m[1], ':', s[0], s[1], 'Z']);
+        }
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_the_cursors_text() {
+        let mut timestamp = TimestampCache::default();
+        for cursor in [
+            1_690_790_400_000,
+            1_690_790_460_000,
+            1_690_847_999_000,
+            1_690_848_000_000,
+            1_690_848_000_500,
+            -1_000,
+            0,
+        ] {
+            assert_eq!(
+                timestamp.text(cursor),
+                Timespan::minutes(1).cursor_text(cursor)
+            );
+        }
+    }
+}

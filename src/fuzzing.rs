@@ -1,0 +1,342 @@
+//! What must hold for any input, one function for each thing that comes from outside. `fuzz/` calls them with what a
+//! fuzzer makes up, the tests here with the inputs that were worth keeping.
+
+#![allow(clippy::missing_panics_doc)] // That they panic where something does not hold is what they are for.
+
+use std::sync::LazyLock;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::airbyte::{RecordBatch, configured_streams};
+use crate::bar_calendar::BarCalendar;
+use crate::calendar::{DateRange, MAX_DATE, MIN_DATE, Zone, parse_date, utc_midnight};
+use crate::config::{Config, specification};
+use crate::market::Market;
+use crate::polygon::response::{Bar, Page, ParseError};
+use crate::polygon::{Origin, Paging, Request};
+use crate::secret::Secret;
+use crate::streams::{PriceBasis, STREAMS, SeriesId, Stream};
+use crate::sync::StateFile;
+use crate::timespan::Timespan;
+
+#[allow(clippy::duplicate_mod)] // In `polygon` nobody else may see it.
+#[path = "polygon/retry_after.rs"]
+mod retry_after;
+
+fn json_of(data: &[u8]) -> Option<Value> {
+    serde_json::from_slice(data).ok()
+}
+
+/// An answer means the same on the fast path and on the general one, and its bars become records.
+pub fn response(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    // The fast path leaves what begins with white space to the general one.
+    let read = Page::parse(text.to_owned());
+    let general = Page::parse(format!(" {text}"));
+    match (&read, &general) {
+        (Ok(page), Ok(general)) => {
+            assert_eq!(bars_of(page), bars_of(general));
+            let spaced = format!(" {text}");
+            assert_eq!(envelope_of(page, text), envelope_of(general, &spaced));
+            page.bars().iter().for_each(|bar| record(page, bar));
+        }
+        (Err(ParseError::InvalidJson(_)), Err(ParseError::InvalidJson(_))) => {}
+        (
+            Err(ParseError::UnexpectedShape { bar, .. }),
+            Err(ParseError::UnexpectedShape { bar: general, .. }),
+        ) => assert_eq!(bar, general),
+        other => panic!("read in two ways: {other:?}"),
+    }
+}
+
+/// The bars with their texts instead of where these stand.
+fn bars_of(page: &Page) -> Vec<(i64, [Option<&str>; 8])> {
+    let texts = |bar: &Bar| {
+        let prices = [bar.open, bar.high, bar.low, bar.close].map(Some);
+        let [open, high, low, close] = prices;
+        let spans = [
+            open,
+            high,
+            low,
+            close,
+            bar.volume,
+            bar.vwap,
+            bar.transactions,
+            bar.ticker,
+        ];
+        spans.map(|span| span.map(|span| page.text(span)))
+    };
+    let bars = page.bars().iter();
+    bars.map(|bar| (bar.cursor, texts(bar))).collect()
+}
+
+/// What else is in a page, as it is debugged.
+fn envelope_of(page: &Page, text: &str) -> String {
+    let shown = format!("{page:?}");
+    let bars = format!("Page {{ text: {text:?}, bars: {:?}, ", page.bars());
+    let rest = shown.strip_prefix(&bars);
+    rest.expect("the envelope comes last").to_owned()
+}
+
+/// A bar becomes a line of JSON, in which its numbers are what the API wrote.
+fn record(page: &Page, bar: &Bar) {
+    for stream in [&STREAMS[0], &STREAMS[4]] {
+        let cursor = stream.timespan.cursor(bar.cursor);
+        assert!(cursor <= bar.cursor);
+        if !(utc_midnight(MIN_DATE)..utc_midnight(MAX_DATE)).contains(&cursor) {
+            continue;
+        }
+        let mut line = Vec::new();
+        let batch = RecordBatch {
+            stream,
+            page,
+            bars: &[Bar { cursor, ..*bar }],
+            ticker: bar.ticker.is_none().then_some("A"),
+            adjusted: true,
+            calendar: BarCalendar {
+                timespan: stream.timespan,
+                zone: Zone::Utc,
+            },
+        };
+        batch.render(0, &mut line);
+        let line: Value = serde_json::from_slice(&line).expect("a line of JSON");
+        let data = &line["record"]["data"];
+        let cursor = stream.timespan.cursor_text(cursor);
+        assert_eq!(data[stream.cursor_field()], cursor);
+        let ticker = page.ticker_of(bar);
+        assert_eq!(data["stock_ticker"], ticker.as_deref().unwrap_or("A"));
+        assert_eq!(
+            Some(&data["price"]),
+            json_of(page.text(bar.close).as_bytes()).as_ref()
+        );
+        let is_whole = |n: &Value| n.as_f64().is_some_and(|n| n.fract() == 0.0);
+        assert!(bar.transactions.is_none() || is_whole(&data["transactions"]));
+    }
+}
+
+/// A configuration makes sense or is refused, a line a property, with neither the key nor a password in it.
+pub fn config(data: &[u8]) {
+    let Some(raw) = json_of(data) else { return };
+    match Config::from_value(raw.clone()) {
+        Ok(config) => {
+            for (at, (ticker, market)) in config.tickers.iter().enumerate() {
+                assert_eq!(ticker.trim(), ticker);
+                assert_eq!(Market::of(ticker), Some(*market));
+                let is_new = |(other, _): &(String, Market)| other != ticker;
+                assert!(config.tickers[..at].iter().all(is_new));
+            }
+            assert!(!config.tickers.is_empty() && !config.tickers[0].0.is_empty());
+            let key = config.api_key.expose();
+            assert!(!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()));
+            let dates = config.start_date.zip(config.end_date);
+            assert!(dates.is_none_or(|(start, end)| start <= end));
+            let origin = config.api_url.to_string();
+            assert_eq!(Origin::parse(&origin), Ok(config.api_url));
+        }
+        Err(failure) => refused(&raw, &failure.message),
+    }
+}
+
+fn refused(raw: &Value, message: &str) {
+    let (head, problems) = message.split_once(':').expect("what is wrong");
+    assert_eq!(head, "Invalid configuration");
+    if !raw.is_object() {
+        return;
+    }
+    let properties = &specification()["connectionSpecification"]["properties"];
+    let mut known = properties.as_object().expect("an object").keys();
+    for line in problems.trim_start_matches('\n').split('\n') {
+        let (name, problem) = line.split_once(": ").expect("a property and its problem");
+        assert!(known.any(|known| known == name), "not in order: {message}");
+        let may_hide_password = raw[name].to_string().contains(['@', '?']);
+        assert!(name != "api_url" || !may_hide_password || !problem.contains('"'));
+    }
+    // A key that looks like one: others may be a word of the message itself.
+    let key = raw["api_key"].as_str().unwrap_or_default().trim();
+    if key.contains("pk_") && key.len() >= 8 {
+        assert_eq!(Secret::new(key).redact(message), message);
+    }
+}
+
+/// A catalog is taken with all its streams, or refused with a reason.
+pub fn catalog(data: &[u8]) {
+    let Some(catalog) = json_of(data) else { return };
+    match configured_streams(&catalog) {
+        Ok(streams) => {
+            let entries = catalog["streams"].as_array().expect("a list");
+            let names = entries.iter().map(|entry| &entry["stream"]["name"]);
+            assert!(names.eq(streams.iter().map(|stream| stream.name)));
+            for (at, stream) in streams.iter().enumerate() {
+                assert!(!streams[..at].iter().any(|other| other.name == stream.name));
+            }
+        }
+        Err(failure) => assert!(failure.message.starts_with("Invalid catalog: ")),
+    }
+}
+
+/// A state is refused, or read and written in a form that is read as the same.
+pub fn state(data: &[u8]) {
+    let Some(json) = json_of(data) else { return };
+    let file = match StateFile::parse(&json) {
+        Ok(file) => file,
+        Err(failure) => return refused_state(&failure.message),
+    };
+    let tsla = SeriesId::Ticker {
+        name: "TSLA".to_owned(),
+        market: Market::Stocks,
+    };
+    let read = |file: &StateFile, stream: &Stream| file.stream(stream, PriceBasis::Adjusted);
+    for stream in &STREAMS {
+        let mut state = match read(&file, stream) {
+            Ok(state) => state,
+            Err(failure) => {
+                refused_state(&failure.message);
+                continue;
+            }
+        };
+        state.spread_tutorial_start(std::slice::from_ref(&tsla), PriceBasis::Adjusted);
+        let written = state.to_json(stream);
+        let descriptor =
+            json!({"stream_descriptor": {"name": stream.name}, "stream_state": written});
+        let again = StateFile::parse(&json!([{"type": "STREAM", "stream": descriptor}]));
+        let again = read(&again.expect("a state file"), stream).expect("our own state");
+        assert_eq!(again.to_json(stream), written);
+        // A leap second at the end of the year 9999 is the one moment that is not written as it is.
+        assert!(again == state || String::from_utf8_lossy(data).contains(":60"));
+    }
+}
+
+fn refused_state(message: &str) {
+    assert!(message.starts_with("Invalid state"), "{message}");
+    let remedy = "Clear the stream's data to start over.";
+    assert!(message.ends_with(remedy), "{message}");
+}
+
+/// The requests whose answers name the next page.
+static FIRST_REQUESTS: LazyLock<[Request; 3]> = LazyLock::new(|| {
+    let date = |text| parse_date(text).expect("a date");
+    let days = DateRange {
+        from: date("2023-07-31"),
+        to: date("2023-08-31"),
+    };
+    let minute = Timespan::minutes(1);
+    [
+        Request::range("AAPL", Market::Stocks, minute, days, false),
+        Request::range("X:BTCUSD", Market::Crypto, Timespan::HOUR, days, true),
+        Request::range("A/?#%.", Market::Stocks, Timespan::DAY, days, true),
+    ]
+});
+
+/// Wherever a `next_url` leads, it is the same ticker, size of bars and basis, and no planted key is sent.
+pub fn next_url(data: &[u8]) {
+    let next_url = String::from_utf8_lossy(data);
+    let page = |next_url: &str| {
+        Page::parse(json!({"next_url": next_url}).to_string()).expect("an empty page")
+    };
+    let follow = |first: &Request, url: &str| Paging::new(first).next(&page(url)).ok().flatten();
+    for first in FIRST_REQUESTS.iter() {
+        let Some(next) = follow(first, &next_url) else {
+            continue;
+        };
+        let parts = |request: &Request| {
+            let (path, query) = request.target().split_once('?').expect("a query");
+            let mut path: Vec<_> = path.split('/').map(str::to_owned).collect();
+            let ends = path.split_off(8);
+            (path, ends, query.to_owned())
+        };
+        let ((path, ends, query), (asked, ..)) = (parts(&next), parts(first));
+        assert_eq!(path, asked);
+        let is_moment = |end: &String| {
+            let mut bytes = end.bytes();
+            !end.is_empty() && bytes.all(|byte| byte.is_ascii_digit() || byte == b'-')
+        };
+        assert!(ends.len() == 2 && ends.iter().all(is_moment), "{ends:?}");
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"#\\\"<>".contains(&byte);
+        assert!(next.target().bytes().all(is_plain), "{query}");
+        let mut pairs: Vec<_> = query.split('&').collect();
+        let basis = pairs.pop();
+        let asked = first.target().contains("adjusted=true");
+        assert_eq!(basis, Some(format!("adjusted={asked}").as_str()));
+        for pair in pairs {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = percent_decode_str(name).decode_utf8_lossy().to_lowercase();
+            assert!(name != "apikey" && name != "adjusted", "{query}");
+        }
+        assert_eq!(follow(first, next.target()), Some(next));
+    }
+}
+
+/// A `Retry-After` is a time to wait that gets shorter as time passes, or none.
+pub fn retry_after(data: &[u8]) {
+    let Ok(value) = str::from_utf8(data) else {
+        return;
+    };
+    let now = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    let wait = retry_after::parse(value, now);
+    assert_eq!(retry_after::parse(&format!(" {value} "), now), wait);
+    let later = retry_after::parse(value, now + chrono::TimeDelta::seconds(1));
+    let digits = value.trim();
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = wait.expect("a number of seconds").as_secs();
+        let is_it = |number: u32| u64::from(number) == seconds;
+        assert!(digits.parse().map_or(seconds >= u64::from(u32::MAX), is_it));
+        assert_eq!(later, wait);
+    } else if let (Some(wait), Some(later)) = (wait, later) {
+        assert!(later <= wait && wait.as_secs() <= later.as_secs() + 1);
+    } else {
+        assert_eq!(wait, later);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Calls `target` with every input that is kept of it.
+    fn replay(name: &str, target: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        let files = fs::read_dir(folder.join(name)).expect("the inputs that are kept");
+        let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        paths.sort();
+        assert!(!paths.is_empty(), "nothing is kept of {name}");
+        for path in paths {
+            let data = fs::read(&path).expect("an input");
+            let result = std::panic::catch_unwind(|| target(&data));
+            assert!(result.is_ok(), "it does not hold for {}", path.display());
+        }
+    }
+
+    #[test]
+    fn the_fast_path_agrees_with_the_general_one_on_every_kept_answer() {
+        replay("response", super::response);
+    }
+
+    #[test]
+    fn every_kept_configuration_makes_sense_or_is_refused_without_a_secret() {
+        replay("config", super::config);
+    }
+
+    #[test]
+    fn every_kept_catalog_is_taken_whole_or_refused() {
+        replay("catalog", super::catalog);
+    }
+
+    #[test]
+    fn every_kept_state_is_read_and_written_as_the_same_or_refused() {
+        replay("state", super::state);
+    }
+
+    #[test]
+    fn every_kept_next_url_goes_on_with_the_request_or_is_refused() {
+        replay("next_url", super::next_url);
+    }
+
+    #[test]
+    fn every_kept_retry_after_is_a_time_to_wait_or_none() {
+        replay("retry_after", super::retry_after);
+    }
+}

@@ -1,0 +1,140 @@
+//! The fast path through a page of bars, for the canonical form in which the API writes nearly all
+//! of them.
+//!
+//! Why by hand: measured on pages of 50,000 bars it is about three times as fast as the best JSON
+//! library that keeps the digits of numbers (`serde_json` with borrowed `RawValue`; sonic-rs and
+//! simd-json are slower still, or lose digits). With `serde_json` alone a whole read takes about 1.7
+//! times as long. It never decides that something is wrong: what it does not recognize at once
+//! (another key, a null, white space, a number that might be out of range) it leaves to that
+//! parser, and a property test holds the two together.
+
+use super::response::{Bar, Span};
+
+/// The bars of the top-level list `results` of a JSON object, and the rest of the object with an
+/// empty list instead. `None` if the text has any form but the canonical one.
+pub(super) fn parse(text: &str) -> Option<(Vec<Bar>, String)> {
+    const LIST: &str = "\"results\":[";
+    let begin = text.find(LIST)? + LIST.len();
+    let head = &text[..begin];
+    // Nothing but the object itself is open, so the list is its own.
+    if !head.starts_with('{') || head[1..begin - 1].contains(['{', '[', '\\']) {
+        return None;
+    }
+    // A canonical bar takes a hundred bytes.
+    let mut bars = Vec::with_capacity((text.len() / 90).min(super::LIMIT as usize));
+    let mut at = begin;
+    loop {
+        let (bar, end) = bar(text, at)?;
+        bars.push(bar);
+        at = end + 1;
+        match text.as_bytes().get(end)? {
+            b',' => {}
+            b']' => return Some((bars, format!("{head}{}", &text[end..]))),
+            _ => return None,
+        }
+    }
+}
+
+/// Where the values of a bar go.
+const TRANSACTIONS: usize = 6;
+const START: usize = 7;
+
+/// The bar that begins at `at`, and where it ends.
+fn bar(text: &str, at: usize) -> Option<(Bar, usize)> {
+    let bytes = text.as_bytes();
+    let mut at = expect(bytes, at, b"{\"")?;
+    let mut spans: [Option<Span>; 8] = [None; 8];
+    let mut cursor = 0;
+    loop {
+        let (value, field) = match bytes.get(at..at + 4)? {
+            [b'o', b'"', b':', _] => (at + 3, 0),
+            [b'h', b'"', b':', _] => (at + 3, 1),
+            [b'l', b'"', b':', _] => (at + 3, 2),
+            [b'c', b'"', b':', _] => (at + 3, 3),
+            [b'v', b'"', b':', _] => (at + 3, 4),
+            [b'v', b'w', b'"', b':'] => (at + 4, 5),
+            [b'n', b'"', b':', _] => (at + 3, TRANSACTIONS),
+            [b't', b'"', b':', _] => (at + 3, START),
+            _ => return None,
+        };
+        let end = number(bytes, value)?;
+        if field == TRANSACTIONS && !bytes[value..end].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        if spans[field].replace(Span::between(value, end)?).is_some() {
+            return None;
+        }
+        if field == START {
+            cursor = text[value..end].parse().ok()?;
+        }
+        match bytes.get(end)? {
+            b',' => at = expect(bytes, end + 1, b"\"")?,
+            b'}' => {
+                let [open, high, low, close, volume, vwap, transactions, start] = spans;
+                start?;
+                let (open, high, low, close) = (open?, high?, low?, close?);
+                return Some((
+                    Bar {
+                        cursor,
+                        ticker: None,
+                        open,
+                        high,
+                        low,
+                        close,
+                        volume,
+                        vwap,
+                        transactions,
+                    },
+                    end + 1,
+                ));
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The place behind `expected`, if that is what stands at `at`.
+fn expect(bytes: &[u8], at: usize, expected: &[u8]) -> Option<usize> {
+    bytes
+        .get(at..)?
+        .starts_with(expected)
+        .then_some(at + expected.len())
+}
+
+/// More characters than this before an exponent, and a number might be out of a double's range
+/// (about 1e308).
+const MAX_MANTISSA: usize = 200;
+
+/// Where the JSON number (RFC 8259, 6) ends that begins at `at`; `None` also if it might be out of
+/// range.
+fn number(bytes: &[u8], begin: usize) -> Option<usize> {
+    let mut at = begin + usize::from(bytes.get(begin) == Some(&b'-'));
+    at = if bytes.get(at) == Some(&b'0') {
+        at + 1
+    } else {
+        digits(bytes, at)?
+    };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+    }
+    if at - begin > MAX_MANTISSA {
+        return None;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let exponent = at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        at = digits(bytes, exponent)?;
+        if at - exponent > 2 {
+            return None;
+        }
+    }
+    Some(at)
+}
+
+/// Where the digits end that begin at `at`, of which there is at least one.
+fn digits(bytes: &[u8], at: usize) -> Option<usize> {
+    let count = bytes
+        .get(at..)?
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())?;
+    (count > 0).then_some(at + count)
+}
