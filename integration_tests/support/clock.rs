@@ -4,15 +4,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use chrono::{DateTime, TimeDelta, Utc};
 use source_stock_ticker_api::clock::Clock;
 
 /// Real time in which nobody looks at the clock, by which all threads are taken to be waiting.
 const QUIET: Duration = Duration::from_millis(20);
 
+/// A simulated clock; it moves when somebody waits, or when it is moved.
 pub struct SimulatedClock {
-    started: Timestamp,
-    threads_are_many: bool,
+    started: DateTime<Utc>,
+    has_many_threads: bool,
     time: Mutex<Time>,
 }
 
@@ -26,14 +27,27 @@ struct Time {
 }
 
 impl SimulatedClock {
-    /// For one thread: a wait is over at once.
-    pub fn at(now: Timestamp) -> Arc<SimulatedClock> {
-        Arc::new(SimulatedClock { started: now, threads_are_many: false, time: Mutex::default() })
+    /// A clock on which a wait is over at once.
+    pub fn at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
+        Arc::new(SimulatedClock {
+            started: now,
+            has_many_threads: false,
+            time: Mutex::default(),
+        })
     }
 
-    /// For threads that wait while others work: time passes when all of them wait, up to the first that wakes.
-    pub fn for_threads_at(now: Timestamp) -> Arc<SimulatedClock> {
-        Arc::new(SimulatedClock { started: now, threads_are_many: true, time: Mutex::default() })
+    /// A clock for threads that wait while others work: time passes when all of them wait, up to the first that wakes.
+    pub fn for_threads_at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
+        Arc::new(SimulatedClock {
+            started: now,
+            has_many_threads: true,
+            time: Mutex::default(),
+        })
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, duration: Duration) {
+        self.time().elapsed += duration;
     }
 
     fn time(&self) -> MutexGuard<'_, Time> {
@@ -42,8 +56,8 @@ impl SimulatedClock {
 }
 
 impl Clock for SimulatedClock {
-    fn now(&self) -> Timestamp {
-        self.started + SignedDuration::try_from(self.elapsed()).expect("no such long test")
+    fn now(&self) -> DateTime<Utc> {
+        self.started + TimeDelta::from_std(self.elapsed()).expect("no such long test")
     }
 
     fn elapsed(&self) -> Duration {
@@ -54,7 +68,7 @@ impl Clock for SimulatedClock {
 
     fn sleep_until(&self, moment: Duration) {
         let mut time = self.time();
-        if !self.threads_are_many {
+        if !self.has_many_threads {
             time.elapsed = time.elapsed.max(moment);
             return;
         }
@@ -69,8 +83,12 @@ impl Clock for SimulatedClock {
                 time.elapsed = time.elapsed.max(moment);
             }
         }
-        let mine = time.sleepers.iter().position(|sleeper| *sleeper == moment).expect("pushed above");
-        time.sleepers.swap_remove(mine);
+        let own = time
+            .sleepers
+            .iter()
+            .position(|sleeper| *sleeper == moment)
+            .expect("pushed above");
+        time.sleepers.swap_remove(own);
         time.looks += 1;
     }
 }

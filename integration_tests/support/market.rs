@@ -1,35 +1,79 @@
-//! The truth behind the fake API: bars, splits and corrections, and how Polygon.io would answer about them.
+//! The truth behind the fake API: bars, splits, corrections, and what a plan shows of them at a moment.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use jiff::civil::{Date, date};
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use chrono::{DateTime, Days, Months, Utc};
 
-static NEW_YORK: TimeZone = jiff::tz::get!("America/New_York");
+use super::bar_size::BarSize;
+use super::days::{
+    Date, date, date_in, midnight, moment, moment_at, new_york_date, new_york_midnight, zone_of,
+};
 
-/// One bar as it was traded.
+/// One bar as it was traded, or as the API shows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TradedBar {
     pub open: f64,
     pub high: f64,
     pub low: f64,
     pub close: f64,
-    pub volume: f64,
+    /// Missing for indices.
+    pub volume: Option<f64>,
     /// Volume-weighted average price and number of trades, if there was volume.
     pub traded: Option<(f64, u64)>,
+    /// The API shows the bar only from this moment on.
+    pub shown_from: Option<DateTime<Utc>>,
 }
 
 impl TradedBar {
     /// A bar of which only the close matters.
     pub fn closing_at(close: f64) -> TradedBar {
         let (open, high, low) = (close - 0.5, close + 1.0, close - 1.0);
-        TradedBar { open, high, low, close, volume: 1_000_000.0, traded: Some((close, 5_000)) }
+        let (volume, traded) = (Some(1_000_000.0), Some((close, 5_000)));
+        TradedBar {
+            open,
+            high,
+            low,
+            close,
+            volume,
+            traded,
+            shown_from: None,
+        }
+    }
+
+    /// The same bar without volume, as indices have it.
+    pub fn without_volume(self) -> TradedBar {
+        TradedBar {
+            volume: None,
+            traded: None,
+            ..self
+        }
+    }
+
+    /// The same bar, which the API shows only from a moment on.
+    pub fn shown_from(self, moment: DateTime<Utc>) -> TradedBar {
+        TradedBar {
+            shown_from: Some(moment),
+            ..self
+        }
+    }
+
+    /// The bar after splits of so many new shares for an old one.
+    fn rescaled(self, ratio: f64) -> TradedBar {
+        let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
+        TradedBar {
+            open: price(self.open),
+            high: price(self.high),
+            low: price(self.low),
+            close: price(self.close),
+            volume: self.volume.map(|volume| volume * ratio),
+            traded: self.traded.map(|(vwap, trades)| (price(vwap), trades)),
+            shown_from: self.shown_from,
+        }
     }
 }
 
 /// What the API answered about AAPL in the first days of 2023: open, high, low, close, volume, average, trades.
+#[rustfmt::skip]
 pub const AAPL: [(Date, TradedBar); 6] = [
     (date(2023, 1, 3), bar(130.28, 130.9, 124.17, 125.07, 112_117_471.0, 125.725, 1_021_065)),
     (date(2023, 1, 4), bar(126.89, 128.6557, 125.08, 126.36, 89_100_633.0, 126.6464, 770_042)),
@@ -39,52 +83,88 @@ pub const AAPL: [(Date, TradedBar); 6] = [
     (date(2023, 1, 10), bar(130.26, 131.2636, 128.12, 130.73, 63_896_155.0, 129.822, 554_940)),
 ];
 
-const fn bar(open: f64, high: f64, low: f64, close: f64, volume: f64, vwap: f64, trades: u64) -> TradedBar {
-    TradedBar { open, high, low, close, volume, traded: Some((vwap, trades)) }
+const fn bar(
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+    vwap: f64,
+    trades: u64,
+) -> TradedBar {
+    TradedBar {
+        open,
+        high,
+        low,
+        close,
+        volume: Some(volume),
+        traded: Some((vwap, trades)),
+        shown_from: None,
+    }
 }
 
-/// What the API would do with a range that begins before the plan's history and ends within it: sources disagree.
+/// New shares for old ones.
+#[derive(Debug, Clone)]
+pub struct Split {
+    pub ticker: String,
+    /// The first day on the new basis; with `adjusted=true` every bar before it is rescaled.
+    pub first_day: Date,
+    /// New shares for an old one.
+    pub ratio: f64,
+    /// From when on the API knows it.
+    pub known_from: DateTime<Utc>,
+}
+
+/// Where a plan's history begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Straddling {
+pub enum PlanFloor {
+    On(Date),
+    /// So many years before the market's today, and so a day later every day.
+    YearsBack(u32),
+}
+
+/// What the API does with a range that begins before the plan's history and ends within it: sources disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartialCoverage {
     Shortened,
     Refused,
 }
 
+/// The bars of one size of one ticker, by start in epoch milliseconds.
+pub type Bars = BTreeMap<i64, TradedBar>;
+
 /// Everything the fake API knows.
 #[derive(Debug, Clone)]
 pub struct Market {
-    /// By timespan and ticker, by start in epoch milliseconds.
-    pub bars: BTreeMap<(&'static str, String), BTreeMap<i64, TradedBar>>,
-    /// Ticker, first day on the new basis (from which it is applied), new shares for an old one.
-    pub splits: Vec<(String, Date, f64)>,
+    pub bars: BTreeMap<(BarSize, String), Bars>,
+    pub splits: Vec<Split>,
     /// Bars that begin later are not there yet.
-    pub now: Timestamp,
+    pub now: DateTime<Utc>,
     /// Whether the plan shows today's bars.
     pub shows_today: bool,
     /// Where the plan's history begins.
-    pub floor: Option<(Date, Straddling)>,
-    /// How many bars a page holds.
+    pub floor: Option<(PlanFloor, PartialCoverage)>,
+    /// How many bars a page holds at most.
     pub page_size: usize,
 }
 
-/// An HTTP status and a JSON body.
-pub type Answered = (u16, String);
-
 impl Market {
+    /// An empty market at a moment, on a plan without limits.
     pub fn at(now: &str) -> Market {
+        let (bars, splits, now) = (BTreeMap::new(), Vec::new(), moment(now));
         Market {
-            bars: BTreeMap::new(),
-            splits: Vec::new(),
-            now: now.parse().expect("a timestamp"),
+            bars,
+            splits,
+            now,
             shows_today: true,
             floor: None,
             page_size: 50_000,
         }
     }
 
-    /// Adds a day bar.
+    /// Adds a stock's day bar.
     pub fn day(&mut self, ticker: &str, day: Date, bar: TradedBar) -> &mut Market {
-        self.bar("day", ticker, new_york_midnight(day), bar)
+        self.bar(BarSize::DAY, ticker, midnight(zone_of(ticker), day), bar)
     }
 
     /// Adds day bars by their close.
@@ -95,148 +175,125 @@ impl Market {
         self
     }
 
-    /// Adds a bar of any size, by its start.
-    pub fn bar(&mut self, timespan: &'static str, ticker: &str, start: i64, bar: TradedBar) -> &mut Market {
-        self.bars.entry((timespan, ticker.to_owned())).or_default().insert(start, bar);
+    /// Adds a bar of any size by its start, epoch milliseconds; or replaces it: a correction.
+    pub fn bar(&mut self, size: BarSize, ticker: &str, start: i64, bar: TradedBar) -> &mut Market {
+        self.bars
+            .entry((size, ticker.to_owned()))
+            .or_default()
+            .insert(start, bar);
         self
     }
 
-    /// Answers a request for path and query as the API does; `host` is the one that it was sent to.
-    pub fn answer(&self, host: &str, path: &str, query: &str) -> Answered {
-        let segments: Vec<String> = path.split('/').skip(1).map(percent_decoded).collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let adjusted = query.split('&').all(|pair| pair != "adjusted=false");
-        match segments[..] {
-            ["v2", "aggs", "ticker", ticker, "range", "1", timespan, from, to] => {
-                self.range(host, ticker, timespan, from, to, adjusted)
-            }
-            ["v2", "aggs", "grouped", "locale", "us", "market", "stocks", day] => self.grouped(day, adjusted),
-            _ => (404, "404 page not found\n".to_owned()),
-        }
+    /// The bars of one size of one ticker, to be changed.
+    pub fn bars_of(&mut self, size: BarSize, ticker: &str) -> &mut Bars {
+        self.bars.entry((size, ticker.to_owned())).or_default()
     }
 
-    fn range(&self, host: &str, ticker: &str, timespan: &str, from: &str, to: &str, adjusted: bool) -> Answered {
-        let (Some(from_ms), Some(to_ms)) = (begin(from), end(to)) else {
-            return error(400, "Could not parse the time parameter: 'from'. Use YYYY-MM-DD or Unix MS Timestamps");
-        };
-        if to_ms < from_ms {
-            return error(400, "The parameter 'to' cannot be a time that occurs before 'from'");
-        }
-        let today = new_york_midnight(new_york_date(self.now));
-        let mut first = from_ms;
-        if let Some((floor, straddling)) = self.floor {
-            let floor = new_york_midnight(floor);
-            if to_ms < floor || (from_ms < floor && straddling == Straddling::Refused) {
-                return not_authorized("Your plan doesn't include this data timeframe.");
-            }
-            first = first.max(floor);
-        }
-        if !self.shows_today && from_ms >= today {
-            return not_authorized("Your plan doesn't include this data timeframe.");
-        }
-        let last = if self.shows_today { self.now.as_millisecond() } else { today - 1 };
-        let empty = BTreeMap::new();
-        let key = self.bars.keys().find(|(span, name)| *span == timespan && name == ticker);
-        let bars = key.map_or(&empty, |key| &self.bars[key]);
-        let mut bars = bars.range(first..=to_ms.min(last).max(first)).filter(|(start, _)| **start <= last);
-        let page: Vec<_> = bars.by_ref().take(self.page_size).collect();
-        let rows: Vec<String> = page.iter().map(|(start, bar)| self.row(ticker, **start, bar, adjusted, "")).collect();
-        let next_url = match (bars.next(), page.last()) {
-            (Some((next, _)), Some(_)) => format!(
-                r#","next_url":"https://{host}/v2/aggs/ticker/{ticker}/range/1/{timespan}/{next}/{to}?cursor=bGltaXQ9NTAwMDAmc29ydD1hc2M""#
-            ),
-            _ => String::new(),
-        };
-        (200, envelope(&format!(r#""ticker":"{ticker}","#), adjusted, &rows, &next_url))
+    /// Takes a bar away.
+    pub fn remove(&mut self, size: BarSize, ticker: &str, start: i64) -> &mut Market {
+        self.bars_of(size, ticker)
+            .remove(&start)
+            .expect("a bar that is there");
+        self
     }
 
-    fn grouped(&self, day: &str, adjusted: bool) -> Answered {
-        let Ok(date) = day.parse::<Date>() else { return error(400, "Could not parse the time parameter") };
-        let start = new_york_midnight(date);
-        if self.floor.is_some_and(|(floor, _)| date < floor) {
-            return not_authorized("Your plan doesn't include this data timeframe.");
-        }
-        if date >= new_york_date(self.now) {
-            return not_authorized("Attempted to request today's data before end of day.");
-        }
-        let close = date.at(16, 0, 0, 0).to_zoned(NEW_YORK.clone()).expect("a time").timestamp().as_millisecond();
-        let rows: Vec<String> = self
-            .bars
-            .iter()
-            .filter(|((timespan, _), _)| *timespan == "day")
-            .filter_map(|((_, ticker), bars)| Some((ticker, bars.get(&start)?)))
-            .map(|(ticker, bar)| {
-                let row = self.row(ticker, start, bar, adjusted, &format!(r#""T":"{ticker}","#));
-                row.replace(&format!(r#""t":{start}"#), &format!(r#""t":{close}"#))
-            })
-            .collect();
-        (200, envelope("", adjusted, &rows, ""))
+    /// Adds a split, which the API knows from the midnight on that begins its first day.
+    pub fn split(&mut self, ticker: &str, first_day: Date, ratio: f64) -> &mut Market {
+        let known_from = moment_at(new_york_midnight(first_day));
+        self.splits.push(Split {
+            ticker: ticker.to_owned(),
+            first_day,
+            ratio,
+            known_from,
+        });
+        self
     }
 
-    fn row(&self, ticker: &str, start: i64, bar: &TradedBar, adjusted: bool, head: &str) -> String {
-        let day = new_york_date(Timestamp::from_millisecond(start).expect("a time"));
-        let ratio: f64 = if adjusted {
-            self.splits
-                .iter()
-                .filter(|(split, first, _)| split == ticker && day < *first)
-                .map(|split| split.2)
-                .product()
+    /// Limits the history that the plan shows.
+    pub fn plan(&mut self, floor: PlanFloor, coverage: PartialCoverage) -> &mut Market {
+        self.floor = Some((floor, coverage));
+        self
+    }
+
+    /// Sets the time.
+    pub fn set_now(&mut self, now: &str) -> &mut Market {
+        self.now = moment(now);
+        self
+    }
+
+    /// Today in the market of a ticker.
+    pub fn today(&self, ticker: &str) -> Date {
+        date_in(zone_of(ticker), self.now)
+    }
+
+    /// The first day of the plan's history, in the market of a ticker.
+    pub fn floor_day(&self, ticker: &str) -> Option<Date> {
+        Some(match self.floor?.0 {
+            PlanFloor::On(day) => day,
+            PlanFloor::YearsBack(years) => self.today(ticker) - Months::new(12 * years),
+        })
+    }
+
+    /// The bars that the plan shows now, as it shows them, by start in epoch milliseconds.
+    pub fn shown(&self, size: BarSize, ticker: &str, adjusted: bool) -> Bars {
+        let zone = zone_of(ticker);
+        let floor = self
+            .floor_day(ticker)
+            .map_or(i64::MIN, |day| midnight(zone, day));
+        let today = midnight(zone, self.today(ticker));
+        let end = if self.shows_today {
+            self.now.timestamp_millis() + 1
         } else {
-            1.0
+            today
         };
-        let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
-        let (o, h, l, c, v) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close), bar.volume * ratio);
-        let mut row = format!(r#"{{{head}"v":{v},"o":{o},"c":{c},"h":{h},"l":{l},"t":{start}"#);
-        if let Some((vwap, trades)) = bar.traded {
-            write!(row, r#","vw":{},"n":{trades}"#, price(vwap)).expect("writes to a string");
+        let Some(bars) = self.bars.get(&(size, ticker.to_owned())) else {
+            return Bars::new();
+        };
+        if floor >= end {
+            return Bars::new();
         }
-        row.push('}');
-        row
+        bars.range(floor..end)
+            .filter(|(_, bar)| bar.shown_from.is_none_or(|moment| moment <= self.now))
+            .map(|(start, bar)| {
+                (
+                    *start,
+                    bar.rescaled(if adjusted {
+                        self.ratio(ticker, *start)
+                    } else {
+                        1.0
+                    }),
+                )
+            })
+            .collect()
+    }
+
+    /// How many new shares one of a moment has become.
+    fn ratio(&self, ticker: &str, start: i64) -> f64 {
+        let day = new_york_date(moment_at(start));
+        let splits = self
+            .splits
+            .iter()
+            .filter(|split| split.ticker == ticker && split.known_from <= self.now);
+        splits
+            .filter(|split| day < split.first_day)
+            .map(|split| split.ratio)
+            .product()
+    }
+
+    /// The tickers of which there are bars of a size.
+    pub fn tickers(&self, size: BarSize) -> impl Iterator<Item = &str> {
+        self.bars
+            .keys()
+            .filter(move |(of, _)| *of == size)
+            .map(|(_, ticker)| ticker.as_str())
     }
 }
 
-fn envelope(head: &str, adjusted: bool, rows: &[String], next_url: &str) -> String {
-    let count = rows.len();
-    let results = if rows.is_empty() { String::new() } else { format!(r#","results":[{}]"#, rows.join(",")) };
-    format!(
-        r#"{{{head}"queryCount":{count},"resultsCount":{count},"adjusted":{adjusted}{results},"status":"OK","request_id":"0"{next_url}}}"#
-    )
-}
-
-/// An error as the API words it.
-pub fn error(status: u16, words: &str) -> Answered {
-    (status, format!(r#"{{"status":"ERROR","request_id":"0","error":"{words}"}}"#))
-}
-
-/// A refusal for the plan's sake as the API words it.
-pub fn not_authorized(words: &str) -> Answered {
-    let words = format!("{words} Please upgrade your plan at https://polygon.io/pricing");
-    (403, format!(r#"{{"status":"NOT_AUTHORIZED","request_id":"0","message":"{words}"}}"#))
-}
-
-/// The start of a day bar, epoch milliseconds.
-pub fn new_york_midnight(day: Date) -> i64 {
-    day.to_zoned(NEW_YORK.clone()).expect("a day").timestamp().as_millisecond()
-}
-
-/// A moment on a day in New York, epoch milliseconds.
-pub fn new_york_time(day: Date, hour: i8, minute: i8) -> i64 {
-    day.at(hour, minute, 0, 0).to_zoned(NEW_YORK.clone()).expect("a time").timestamp().as_millisecond()
-}
-
-pub fn new_york_date(moment: Timestamp) -> Date {
-    moment.to_zoned(NEW_YORK.clone()).date()
-}
-
-fn begin(text: &str) -> Option<i64> {
-    text.parse::<i64>().ok().or_else(|| text.parse().ok().map(new_york_midnight))
-}
-
-fn end(text: &str) -> Option<i64> {
-    let end_of = |day: Date| new_york_midnight(day.saturating_add(1.day())) - 1;
-    text.parse::<i64>().ok().or_else(|| text.parse().ok().map(end_of))
-}
-
-fn percent_decoded(segment: &str) -> String {
-    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+/// The weekdays among so many days from `first` on.
+pub fn weekdays(first: Date, days: u64) -> impl Iterator<Item = Date> {
+    use chrono::{Datelike, Weekday};
+    let day = move |number| first + Days::new(number);
+    (0..days)
+        .map(day)
+        .filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
 }

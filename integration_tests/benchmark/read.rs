@@ -1,0 +1,91 @@
+//! Command lines of the connector, and of curl for the same requests.
+
+use std::process::Command;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::exchange::Date;
+use crate::server::{Requests, Server};
+use crate::{BINARY, Bench};
+
+/// What is read.
+pub(crate) struct Read<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) tickers: &'a [String],
+    pub(crate) first_day: Date,
+    pub(crate) last_day: Date,
+    /// The last STATE line of an earlier run.
+    pub(crate) state: Option<&'a str>,
+}
+
+impl Read<'_> {
+    /// The command line of `read`.
+    pub(crate) fn command(&self, bench: &Bench, server: &Server) -> Result<Command> {
+        let catalog = json!({
+            "streams": [{"stream": {"name": self.stream}, "sync_mode": "incremental"}],
+        });
+        let mut command = Command::new(BINARY);
+        command.args(["read", "--config", &self.config(bench, server)?]);
+        command.args(["--catalog", &bench.file(&catalog.to_string())?]);
+        if let Some(state) = self.state {
+            let message: serde_json::Value = serde_json::from_str(state)?;
+            let state = json!([message["state"]]).to_string();
+            command.args(["--state", &bench.file(&state)?]);
+        }
+        Ok(command)
+    }
+
+    /// The command line of `check` for the same configuration.
+    pub(crate) fn check(&self, bench: &Bench, server: &Server) -> Result<Command> {
+        let mut command = Command::new(BINARY);
+        command.args(["check", "--config", &self.config(bench, server)?]);
+        Ok(command)
+    }
+
+    fn config(&self, bench: &Bench, server: &Server) -> Result<String> {
+        let config = json!({
+            "stock_ticker": self.tickers.join(","), "api_key": "benchmark", "api_url": server.url(),
+            "start_date": self.first_day.to_string(), "end_date": self.last_day.to_string(),
+        });
+        bench.file(&config.to_string())
+    }
+}
+
+/// So many tickers: S0, S1, …
+pub(crate) fn tickers(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("S{number}")).collect()
+}
+
+/// curl, eight at a time, for the requests that a sync made.
+pub(crate) fn curl_in_parallel(
+    bench: &Bench,
+    server: &Server,
+    requests: &Requests,
+) -> Result<Command> {
+    let urls: Vec<String> = requests
+        .targets
+        .iter()
+        .map(|target| format!("{}{target}", server.url()))
+        .collect();
+    let mut command = Command::new("xargs");
+    command.args(["-a", &bench.file(&urls.join("\n"))?, "-P8", "-n1"]);
+    command.args(CURL).args(["--output", "/dev/null"]);
+    Ok(command)
+}
+
+/// One curl for the requests that a sync made, one after another.
+pub(crate) fn curl_in_sequence(server: &Server, requests: &Requests) -> Command {
+    let mut command = Command::new(CURL[0]);
+    command.args(&CURL[1..]);
+    for target in &requests.targets {
+        command.args([
+            "--output",
+            "/dev/null",
+            &format!("{}{target}", server.url()),
+        ]);
+    }
+    command
+}
+
+const CURL: [&str; 5] = ["curl", "--silent", "--show-error", "--fail", "--compressed"];

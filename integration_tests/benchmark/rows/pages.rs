@@ -1,0 +1,144 @@
+//! Half a million minute bars on ten pages, without a network to wait for.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::NaiveDate;
+
+use crate::exchange::{Date, Exchange, last_day_of_pages};
+use crate::process::{is_there, medians, observed, seconds};
+use crate::read::{Read, curl_in_sequence, tickers};
+use crate::server::Server;
+use crate::{Bench, report};
+
+const PYTHON_CONNECTOR: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/integration_tests/benchmark/tutorial_connector.py"
+);
+
+/// A Monday.
+pub(crate) const FIRST_DAY: Date = NaiveDate::from_ymd_opt(2004, 1, 5).expect("a day");
+
+const PAGES: usize = 10;
+
+/// A read of so many pages of a ticker's minutes.
+pub(crate) fn read_of_pages(pages: usize, tickers: &[String]) -> Read<'_> {
+    Read {
+        stream: "stock_prices_by_minute",
+        tickers,
+        first_day: FIRST_DAY,
+        last_day: last_day_of_pages(FIRST_DAY, pages),
+        state: None,
+    }
+}
+
+/// `read` against curl and against Python.
+pub(crate) fn compare(bench: &Bench) -> Result<()> {
+    let server = Server::start(Exchange::default(), Duration::ZERO)?;
+    let tickers = tickers(1);
+    let read = read_of_pages(PAGES, &tickers);
+    let mut command = read.command(bench, &server)?;
+    let run = observed(&mut command)?;
+    ensure!(run.succeeded, "{}", run.error);
+    let requests = server.take_requests();
+    println!(
+        "  {} bars in {} requests: {} MB of JSON, {} MB gzipped; written: {} MB, {} STATEs",
+        run.records,
+        requests.targets.len(),
+        requests.json_bytes / 1_000_000,
+        requests.sent_bytes / 1_000_000,
+        run.record_bytes / 1_000_000,
+        run.states,
+    );
+    let mut curl = curl_in_sequence(&server, &requests);
+    let what = "read of ten pages, against curl's download";
+    if is_there("curl") {
+        let [of_read, of_curl] = medians(bench.runs(9), [&mut command, &mut curl])?;
+        report(
+            what,
+            &format!(
+                "{of_read:.3} s / {of_curl:.3} s = {:.2} ×",
+                of_read / of_curl
+            ),
+            "1.2 ×",
+        );
+    } else {
+        report(what, "left out, curl is not there", "1.2 ×");
+    }
+    compare_with_python(bench, &server, &read, &mut command)
+}
+
+fn compare_with_python(
+    bench: &Bench,
+    server: &Server,
+    read: &Read,
+    command: &mut Command,
+) -> Result<()> {
+    let what = "read of ten pages, against a connector of the tutorial's kind";
+    if !is_there("python3") {
+        report(what, "left out, python3 is not there", "0.1 ×");
+        return Ok(());
+    }
+    let first_page = format!(
+        "{}/v2/aggs/ticker/{}/range/1/minute/{}/{}?limit=50000",
+        server.url(),
+        read.tickers[0],
+        read.first_day,
+        read.last_day
+    );
+    let mut python = Command::new("python3");
+    python
+        .arg(PYTHON_CONNECTOR)
+        .arg(first_page)
+        .arg(PAGES.to_string());
+    // The pages that it asks for are made at the first time.
+    seconds(&mut python)?;
+    let [of_read, of_python] = medians(bench.runs(5), [command, &mut python])?;
+    let ratio = of_read / of_python;
+    report(
+        what,
+        &format!("{of_read:.3} s / {of_python:.3} s = {ratio:.3} ×"),
+        "0.1 ×",
+    );
+    Ok(())
+}
+
+/// From runs of one page and of three, so that starting up does not count.
+pub(crate) fn instructions_per_bar(bench: &Bench) -> Result<()> {
+    if !is_there("valgrind") {
+        println!("  instructions per bar: left out, valgrind is not there");
+        return Ok(());
+    }
+    let server = Server::start(Exchange::default(), Duration::ZERO)?;
+    let tickers = tickers(1);
+    let mut counted = Vec::new();
+    for pages in [1, 3] {
+        let mut command = read_of_pages(pages, &tickers).command(bench, &server)?;
+        let bars = observed(&mut command)?.records;
+        counted.push((bars, instructions(&command)?));
+    }
+    let [(bars, instructions), (more_bars, more_instructions)] = counted[..] else {
+        return Ok(());
+    };
+    let per_bar = (more_instructions - instructions) / (more_bars - bars) as u64;
+    println!("  instructions per bar, from the gzipped bytes to the line: {per_bar}");
+    Ok(())
+}
+
+fn instructions(plain: &Command) -> Result<u64> {
+    let log = tempfile::NamedTempFile::new()?;
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    command.arg(format!("--log-file={}", log.path().display()));
+    command.arg(plain.get_program()).args(plain.get_args());
+    seconds(&mut command)?;
+    let text = fs::read_to_string(log.path())?;
+    let line = text.lines().find(|line| line.contains("Collected :"));
+    let count = line
+        .context("callgrind counted nothing")?
+        .split(':')
+        .next_back();
+    Ok(count.unwrap_or_default().trim().parse()?)
+}

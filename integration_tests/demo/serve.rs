@@ -1,0 +1,44 @@
+//! `serve`: the fake API for clients of other kinds, which tell it on stdin what happens in the market.
+
+use std::io;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+
+use crate::figures::{correct, market};
+use crate::support::bar_size::BarSize;
+use crate::support::fake_api::{FakeApi, KEY};
+
+/// Prints where it serves, and serves until stdin ends. Each line on stdin is answered by `ok` once it holds.
+pub(crate) fn serve() -> Result<()> {
+    let api = FakeApi::start(market());
+    println!("{}", json!({"api_url": api.url(), "api_key": KEY}));
+    for line in io::stdin().lines() {
+        let line = line?;
+        obey(&api, &line).with_context(|| format!("can't do {line:?}"))?;
+        println!("ok");
+    }
+    Ok(())
+}
+
+fn obey(api: &FakeApi, line: &str) -> Result<()> {
+    match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["split", ticker, first_day, ratio] => {
+            api.market()
+                .split(ticker, first_day.parse()?, ratio.parse()?);
+        }
+        ["correct", timespan, ticker, day, close] => {
+            let size = BarSize::parse("1", timespan).context("no such timespan")?;
+            let is_there = correct(
+                &mut api.market(),
+                size,
+                ticker,
+                day.parse()?,
+                close.parse()?,
+            );
+            ensure!(is_there, "there is no such bar");
+        }
+        _ => bail!("there is only: split TICKER DAY RATIO, and correct TIMESPAN TICKER DAY CLOSE"),
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Splits that the API enters late, when the last sessions are already on the new basis, and what else the first bar
+//! of a history shows.
+
+use crate::scenario::Scenario;
+use crate::support::bar_size::BarSize;
+use crate::support::days::{date, moment, new_york_time};
+use crate::support::market::{Market, PartialCoverage, PlanFloor, Split, TradedBar, weekdays};
+
+/// Days and hours from 2024-11-20 to 2026-12-18, two hours a session.
+fn market() -> Market {
+    let mut market = Market::at("2026-11-20T12:00:00Z");
+    for day in weekdays(date(2024, 11, 20), 759) {
+        let bar = TradedBar::closing_at(f64::from((day - date(2024, 1, 1)).num_days() as i32));
+        market.day("AAPL", day, bar);
+        for hour in [10, 15] {
+            market.bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
+        }
+    }
+    market
+}
+
+fn enter_late(scenario: &Scenario) {
+    scenario.api.market().splits.push(Split {
+        ticker: "AAPL".to_owned(),
+        first_day: date(2026, 11, 30),
+        ratio: 2.0,
+        known_from: moment("2026-12-07T05:00:00Z"),
+    });
+}
+
+#[test]
+fn split_that_is_entered_late_is_noticed_by_days_at_once_and_by_hours_within_a_week() {
+    for (stream, days) in [("stock_prices", [7, 8]), ("stock_prices_by_hour", [7, 14])] {
+        let mut scenario = Scenario::new(market(), "AAPL", stream, "2026-06-01");
+        for day in [2, 4, 5] {
+            scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+        }
+        enter_late(&scenario);
+        for day in days[0]..=days[1] {
+            scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+        }
+        scenario.assert_true(stream);
+    }
+}
+
+#[test]
+fn split_that_is_entered_late_is_noticed_after_the_first_bar_has_left_the_plans_history() {
+    for stream in ["stock_prices", "stock_prices_by_hour"] {
+        for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
+            let mut market = market();
+            market.plan(PlanFloor::YearsBack(2), coverage);
+            let mut scenario = Scenario::new(market, "AAPL", stream, "2024-11-20");
+            for day in (20..=30).step_by(2) {
+                scenario.sync(&format!("2026-11-{day}T12:00:00Z"));
+            }
+            for day in [1, 2, 3, 4, 5] {
+                scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+            }
+            enter_late(&scenario);
+            for day in 7..=14 {
+                scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+            }
+            // What the plan no longer shows can't be mended.
+            let is_shown = |key: &(String, String)| key.1.as_str() >= "2024-12-20";
+            scenario.table.rows.retain(|key, _| is_shown(key));
+            let mut truth = scenario.truth();
+            truth.rows.retain(|key, _| is_shown(key));
+            let differences = scenario.table.differences(&truth);
+            let (count, first) = (differences.len(), differences.first());
+            assert_eq!(count, 0, "{stream} {coverage:?}: {first:?}");
+        }
+    }
+}
+
+#[test]
+fn corrected_session_is_no_restatement_after_the_first_bar_has_left_the_plans_history() {
+    for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
+        let mut market = market();
+        market.plan(PlanFloor::YearsBack(2), coverage);
+        let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2024-11-20");
+        for now in ["2026-11-20", "2026-11-28", "2026-12-05"] {
+            scenario.sync(&format!("{now}T12:00:00Z"));
+        }
+        let corrected = new_york_time(date(2026, 12, 3), 15, 0);
+        scenario.correct(BarSize::HOUR, "AAPL", corrected, |bar| bar.high += 0.25);
+        let output = scenario.sync("2026-12-05T12:30:00Z");
+        assert_eq!(output.logs("WARN"), [""; 0], "{coverage:?}");
+        assert_eq!(output.records().len(), 2, "{coverage:?}: its session");
+    }
+}
+
+#[test]
+fn first_hour_that_is_gone_is_replaced_as_the_bar_that_shows_splits() {
+    let mut scenario = Scenario::new(market(), "AAPL", "stock_prices_by_hour", "2026-11-02");
+    scenario.sync("2026-11-20T12:00:00Z");
+    let first = new_york_time(date(2026, 11, 2), 10, 0);
+    scenario.api.market().remove(BarSize::HOUR, "AAPL", first);
+    for day in [28, 30] {
+        scenario.sync(&format!("2026-11-{day}T12:00:00Z"));
+    }
+    for day in [4, 5] {
+        scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+    }
+    enter_late(&scenario);
+    for day in 7..=14 {
+        scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+    }
+    scenario
+        .table
+        .rows
+        .retain(|key, _| key.1.as_str() > "2026-11-02T16:00:00Z");
+    let mut truth = scenario.truth();
+    truth
+        .rows
+        .retain(|key, _| key.1.as_str() > "2026-11-02T16:00:00Z");
+    assert_eq!(scenario.table.differences(&truth), [""; 0]);
+}
+
+#[test]
+fn hour_that_is_corrected_overnight_is_no_restatement_on_a_plan_whose_history_moves_on() {
+    for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
+        let mut market = market();
+        market.plan(PlanFloor::YearsBack(2), coverage);
+        let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2014-01-02");
+        scenario.sync("2026-11-20T12:00:00Z");
+        let corrected = new_york_time(date(2026, 11, 19), 15, 0);
+        scenario.correct(BarSize::HOUR, "AAPL", corrected, |bar| bar.high += 0.25);
+        let output = scenario.sync("2026-11-21T12:00:00Z");
+        assert_eq!(output.logs("WARN"), [""; 0], "{coverage:?}");
+        assert_eq!(
+            output.records().len(),
+            4,
+            "{coverage:?}: its session, and the new one"
+        );
+    }
+}

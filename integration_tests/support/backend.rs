@@ -1,0 +1,194 @@
+//! What every fake server of the API has in common: the market, the key, the quota, the record of requests, the faults.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use source_stock_ticker_api::clock::SharedClock;
+
+use super::answers::{Answer, answer, error};
+use super::market::Market;
+
+/// The one key that the fake API knows.
+pub const KEY: &str = "pk_0000testkey0000";
+
+const OVER_QUOTA: &str = "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.";
+
+/// A request as it came in.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub path: String,
+    pub query: String,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The market's time when it came in.
+    pub time: DateTime<Utc>,
+}
+
+impl Request {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it asks for the first page of a range, and not for one that a `next_url` named.
+    pub fn is_first_page(&self) -> bool {
+        !self.query.contains("cursor=")
+    }
+}
+
+/// Decides by the request's number, from 0, and the request itself what goes wrong with its answer.
+pub type FaultInjector<F> = Box<dyn Fn(usize, &Request) -> Option<F> + Send>;
+
+/// So many requests in any 60 seconds of a clock.
+struct Quota {
+    allowed: usize,
+    clock: SharedClock,
+    granted: VecDeque<Duration>,
+}
+
+/// What a server knows and notes; `F` is how its answers can go wrong.
+struct Backend<F> {
+    market: Mutex<Market>,
+    requests: Mutex<Vec<Request>>,
+    injector: Mutex<FaultInjector<F>>,
+    quota: Mutex<Option<Quota>>,
+    /// The clock that the market's time follows, if it does.
+    clock: Mutex<Option<SharedClock>>,
+}
+
+/// A fake of the API; it serves until the process ends.
+pub struct Api<F> {
+    origin: String,
+    backend: Arc<Backend<F>>,
+}
+
+impl<F> Clone for Api<F> {
+    fn clone(&self) -> Api<F> {
+        Api {
+            origin: self.origin.clone(),
+            backend: self.backend.clone(),
+        }
+    }
+}
+
+impl<F> Api<F> {
+    /// The fake API that answers from `market` at `origin`.
+    pub(super) fn new(origin: String, market: Market) -> Api<F> {
+        let backend = Backend {
+            market: Mutex::new(market),
+            requests: Mutex::default(),
+            injector: Mutex::new(Box::new(|_, _| None)),
+            quota: Mutex::default(),
+            clock: Mutex::default(),
+        };
+        Api {
+            origin,
+            backend: Arc::new(backend),
+        }
+    }
+
+    /// The `api_url` for a configuration.
+    pub fn url(&self) -> String {
+        self.origin.clone()
+    }
+
+    /// What the API knows; a change holds from the next request on.
+    pub fn market(&self) -> MutexGuard<'_, Market> {
+        self.backend.market.lock().expect("no panic")
+    }
+
+    /// Takes the requests that came in since this was last called.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.backend.requests.lock().expect("no panic"))
+    }
+
+    /// From now on `injector` decides what goes wrong with each answer.
+    pub fn inject_faults(&self, injector: impl Fn(usize, &Request) -> Option<F> + Send + 'static) {
+        *self.backend.injector.lock().expect("no panic") = Box::new(injector);
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn heal(&self) {
+        self.inject_faults(|_, _| None);
+    }
+
+    /// From now on only so many requests get through in any 60 seconds of `clock`.
+    pub fn set_quota(&self, allowed: usize, clock: SharedClock) {
+        let quota = Quota {
+            allowed,
+            clock,
+            granted: VecDeque::new(),
+        };
+        *self.backend.quota.lock().expect("no panic") = Some(quota);
+    }
+
+    /// From now on the market's time is the clock's.
+    pub fn follow(&self, clock: SharedClock) {
+        *self.backend.clock.lock().expect("no panic") = Some(clock);
+    }
+
+    /// Notes a request: the answer that is due, and what is to go wrong with it.
+    pub(super) fn receive(
+        &self,
+        path: &str,
+        query: &str,
+        headers: Vec<(String, String)>,
+    ) -> (Answer, Option<F>) {
+        let backend = &*self.backend;
+        if let Some(clock) = &*backend.clock.lock().expect("no panic") {
+            self.market().now = clock.now();
+        }
+        let time = self.market().now;
+        let request = Request {
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            time,
+        };
+        let number = {
+            let mut requests = backend.requests.lock().expect("no panic");
+            requests.push(request.clone());
+            requests.len() - 1
+        };
+        let fault = (backend.injector.lock().expect("no panic"))(number, &request);
+        (self.due_answer(&request), fault)
+    }
+
+    fn due_answer(&self, request: &Request) -> Answer {
+        match request.header("authorization") {
+            None => error(401, "API Key was not provided"),
+            Some(header) if header != format!("Bearer {KEY}") => error(401, "Unknown API Key"),
+            Some(_) if self.is_over_quota() => error(429, OVER_QUOTA),
+            Some(_) => answer(&self.market(), &request.path, &request.query),
+        }
+    }
+
+    fn is_over_quota(&self) -> bool {
+        let mut quota = self.backend.quota.lock().expect("no panic");
+        let Some(Quota {
+            allowed,
+            clock,
+            granted,
+        }) = quota.as_mut()
+        else {
+            return false;
+        };
+        let now = clock.elapsed();
+        while granted
+            .front()
+            .is_some_and(|then| *then + Duration::from_secs(60) <= now)
+        {
+            granted.pop_front();
+        }
+        let is_over = granted.len() >= *allowed;
+        if !is_over {
+            granted.push_back(now);
+        }
+        is_over
+    }
+}

@@ -1,0 +1,260 @@
+//! What a command wrote, whole or cut off, and what must hold of it.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::backend::KEY;
+
+/// What a command wrote, and its exit code.
+#[derive(Debug)]
+pub struct Output {
+    /// stdout as it is.
+    pub text: String,
+    pub messages: Vec<Value>,
+    /// `None` if the command was killed.
+    pub exit_code: Option<i32>,
+}
+
+/// How many of the records are held against the schema of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrutiny {
+    EveryRecord,
+    /// Only the first: for the many runs of the model test.
+    FirstRecord,
+}
+
+impl Output {
+    /// The output of a command that ended by itself, checked.
+    pub fn new(stdout: Vec<u8>, exit_code: i32) -> Output {
+        Output::checked(stdout, Some(exit_code), Scrutiny::EveryRecord)
+    }
+
+    /// The output of a command that was killed, checked as far as it goes.
+    pub fn cut_off(stdout: Vec<u8>) -> Output {
+        Output::checked(stdout, None, Scrutiny::EveryRecord)
+    }
+
+    /// Takes the lines apart; every whole one must be a message of the protocol, and none may hold the key.
+    pub fn checked(stdout: Vec<u8>, exit_code: Option<i32>, scrutiny: Scrutiny) -> Output {
+        let mut text = String::from_utf8(stdout).expect("UTF-8");
+        assert!(!text.contains(KEY), "the key is in the output");
+        match exit_code {
+            None => text.truncate(text.rfind('\n').map_or(0, |end| end + 1)),
+            Some(_) => assert!(
+                text.is_empty() || text.ends_with('\n'),
+                "the last line is whole"
+            ),
+        }
+        let messages: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        check_schema(&messages, scrutiny);
+        let output = Output {
+            text,
+            messages,
+            exit_code,
+        };
+        output.check_order();
+        output
+    }
+
+    /// What a run that was killed after so many lines would have written.
+    pub fn first_lines(&self, count: usize) -> Output {
+        let text: String = self.text.split_inclusive('\n').take(count).collect();
+        Output {
+            text,
+            messages: self.messages.iter().take(count).cloned().collect(),
+            exit_code: None,
+        }
+    }
+
+    /// What the protocol says of the order of messages, and that the records add up.
+    fn check_order(&self) {
+        let errors = self.errors();
+        if let Some(exit_code) = self.exit_code {
+            assert_eq!(
+                errors.len(),
+                usize::from(exit_code != 0),
+                "a failure is one TRACE ERROR and exit 1: {errors:?}"
+            );
+        }
+        let mut statuses: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut unstated: HashMap<&str, f64> = HashMap::new();
+        for message in &self.messages {
+            match message["type"].as_str() {
+                Some("RECORD") => {
+                    let stream = text(&message["record"]["stream"]);
+                    let status = statuses.get(stream).and_then(|statuses| statuses.last());
+                    assert_eq!(status, Some(&"RUNNING"), "records come while RUNNING");
+                    *unstated.entry(stream).or_default() += 1.0;
+                }
+                Some("STATE") => {
+                    let stream = text(&message["state"]["stream"]["stream_descriptor"]["name"]);
+                    let counted = message["state"]["sourceStats"]["recordCount"].as_f64();
+                    assert_eq!(
+                        counted,
+                        Some(unstated.insert(stream, 0.0).unwrap_or(0.0)),
+                        "recordCount"
+                    );
+                }
+                Some("TRACE") if message["trace"]["type"] == "STREAM_STATUS" => {
+                    let status = &message["trace"]["stream_status"];
+                    let stream = text(&status["stream_descriptor"]["name"]);
+                    statuses
+                        .entry(stream)
+                        .or_default()
+                        .push(text(&status["status"]));
+                }
+                _ => {}
+            }
+        }
+        self.check_ends(&statuses, &unstated);
+    }
+
+    fn check_ends(&self, statuses: &HashMap<&str, Vec<&str>>, unstated: &HashMap<&str, f64>) {
+        for (stream, statuses) in statuses {
+            assert_eq!(statuses[0], "STARTED", "{stream}");
+            let ends = statuses
+                .iter()
+                .filter(|status| ["COMPLETE", "INCOMPLETE"].contains(*status))
+                .count();
+            let last = statuses[statuses.len() - 1];
+            match self.exit_code {
+                None => assert!(ends <= 1, "{stream}: {statuses:?}"),
+                Some(0) => assert!(ends == 1 && last == "COMPLETE", "{stream}: {statuses:?}"),
+                Some(_) => assert!(
+                    ends == 1 && last.ends_with("COMPLETE"),
+                    "{stream}: {statuses:?}"
+                ),
+            }
+        }
+        let is_covered = unstated.values().all(|count| *count == 0.0);
+        assert!(
+            is_covered || self.exit_code.is_none(),
+            "a STATE covers every record"
+        );
+    }
+
+    fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.messages
+            .iter()
+            .filter(move |message| message["type"] == kind)
+    }
+
+    /// The `data` of the records.
+    pub fn records(&self) -> Vec<&Value> {
+        self.of_type("RECORD")
+            .map(|message| &message["record"]["data"])
+            .collect()
+    }
+
+    /// Ticker, date and price of the records.
+    pub fn prices(&self) -> Vec<(&str, &str, f64)> {
+        let price = |record: &Value| record["price"].as_f64().expect("a price");
+        let records = self
+            .of_type("RECORD")
+            .map(|message| &message["record"]["data"]);
+        records
+            .map(|record| {
+                (
+                    text(&record["stock_ticker"]),
+                    text(&record["date"]),
+                    price(record),
+                )
+            })
+            .collect()
+    }
+
+    /// The `state` of the STATE messages.
+    pub fn states(&self) -> Vec<Value> {
+        self.of_type("STATE")
+            .map(|message| message["state"].clone())
+            .collect()
+    }
+
+    /// The last `stream_state`.
+    pub fn last_state(&self) -> Value {
+        self.states().last().expect("a STATE")["stream"]["stream_state"].clone()
+    }
+
+    /// The `error` of the TRACE ERROR messages.
+    pub fn errors(&self) -> Vec<&Value> {
+        let errors = self
+            .of_type("TRACE")
+            .filter(|message| message["trace"]["type"] == "ERROR");
+        errors.map(|message| &message["trace"]["error"]).collect()
+    }
+
+    /// The failure's type and message.
+    pub fn failure(&self) -> (&str, &str) {
+        assert_eq!(self.exit_code, Some(1));
+        let error = self.errors()[0];
+        (text(&error["failure_type"]), text(&error["message"]))
+    }
+
+    /// The text of the logs of a level.
+    pub fn logs(&self, level: &str) -> Vec<&str> {
+        let logs = self
+            .of_type("LOG")
+            .filter(|message| message["log"]["level"] == level);
+        logs.map(|message| text(&message["log"]["message"]))
+            .collect()
+    }
+
+    /// Status and message of the `CONNECTION_STATUS`.
+    pub fn connection_status(&self) -> (&str, &str) {
+        let status = &self
+            .of_type("CONNECTION_STATUS")
+            .next()
+            .expect("a CONNECTION_STATUS")["connectionStatus"];
+        (
+            text(&status["status"]),
+            status["message"].as_str().unwrap_or(""),
+        )
+    }
+
+    /// The stream statuses, in their order.
+    pub fn statuses(&self) -> Vec<&str> {
+        let statuses = self
+            .of_type("TRACE")
+            .filter(|message| message["trace"]["type"] == "STREAM_STATUS");
+        statuses
+            .map(|message| text(&message["trace"]["stream_status"]["status"]))
+            .collect()
+    }
+
+    /// Asserts that all went well.
+    pub fn succeeded(self) -> Output {
+        assert_eq!(self.exit_code, Some(0), "{:?}", self.errors());
+        self
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
+fn check_schema(messages: &[Value], scrutiny: Scrutiny) {
+    let mut records = 0;
+    for message in messages {
+        records += usize::from(message["type"] == "RECORD");
+        if message["type"] == "RECORD" && records > 1 && scrutiny == Scrutiny::FirstRecord {
+            continue;
+        }
+        if !PROTOCOL.is_valid(message) {
+            let problems: Vec<String> = PROTOCOL
+                .iter_errors(message)
+                .map(|error| error.to_string())
+                .collect();
+            panic!("{message} is no message of the protocol: {problems:?}");
+        }
+    }
+}
+
+static PROTOCOL: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let schema = serde_json::from_str(include_str!("airbyte_message.json")).expect("JSON");
+    jsonschema::draft7::new(&schema).expect("a schema")
+});

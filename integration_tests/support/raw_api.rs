@@ -1,0 +1,144 @@
+//! The fake API on a bare socket, for what is broken below HTTP. Where nothing is, it answers as `FakeApi` does.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use super::backend::Api;
+use super::market::Market;
+
+/// Longer than any test lets the connector wait: it hangs up first.
+const FOR_EVER: Duration = Duration::from_secs(5);
+
+/// How an answer can be broken.
+#[derive(Debug, Clone)]
+pub enum RawFault {
+    /// The connection ends before a byte of the answer.
+    Reset,
+    /// The connection ends after half of the body.
+    TruncatedBody,
+    /// The head comes, and then nothing.
+    Stall,
+    /// The body comes byte by byte, with so long a pause after each.
+    Trickle(Duration),
+    /// A body that never ends, declared as longer than any page.
+    OversizedBody,
+    /// A ready-made answer, head and all; the connection stays open.
+    Bytes(Vec<u8>),
+}
+
+/// The fake API on a bare socket.
+pub type RawApi = Api<RawFault>;
+
+impl RawApi {
+    /// Serves `market` on a free port until the process ends.
+    pub fn start(market: Market) -> RawApi {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let api = Api::new(
+            format!("http://{}", listener.local_addr().expect("an address")),
+            market,
+        );
+        let serving = api.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                stream.set_nodelay(true).expect("an option");
+                let api = serving.clone();
+                thread::spawn(move || serve(&api, stream));
+            }
+        });
+        api
+    }
+}
+
+/// Answers the requests of one connection until it ends or is to end.
+pub fn serve(api: &RawApi, stream: impl Read + Write) {
+    let mut stream = BufReader::new(stream);
+    while let Some((target, headers)) = read_request(&mut stream) {
+        if !respond(api, &target, headers, stream.get_mut()) {
+            return;
+        }
+    }
+}
+
+/// The header lines of a request, names in lower case.
+type Headers = Vec<(String, String)>;
+
+/// The target and the headers of the next request; `None` at the end of the connection.
+fn read_request(reader: &mut impl BufRead) -> Option<(String, Headers)> {
+    let target = next_line(reader)?.split(' ').nth(1)?.to_owned();
+    let mut headers = Headers::new();
+    loop {
+        let line = next_line(reader)?;
+        let Some((name, value)) = line.split_once(':') else {
+            return Some((target, headers));
+        };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+}
+
+fn next_line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    let length = reader.read_line(&mut line).ok()?;
+    (length > 0).then(|| line.trim_end().to_owned())
+}
+
+/// Answers; `false` if the connection is to be closed.
+fn respond(api: &RawApi, target: &str, headers: Headers, writer: &mut impl Write) -> bool {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let ((status, body), fault) = api.receive(path, query, headers);
+    let answer = http_answer(
+        status,
+        "Content-Type: application/json\r\n",
+        body.as_bytes(),
+    );
+    let head = &answer[..answer.len() - body.len()];
+    let mut send = |bytes: &[u8]| {
+        writer
+            .write_all(bytes)
+            .and_then(|()| writer.flush())
+            .is_ok()
+    };
+    match fault {
+        None => send(&answer),
+        Some(RawFault::Reset) => false,
+        Some(RawFault::TruncatedBody) => {
+            send(&answer[..answer.len() - body.len() / 2]);
+            false
+        }
+        Some(RawFault::Stall) => {
+            send(head);
+            thread::sleep(FOR_EVER);
+            false
+        }
+        Some(RawFault::Trickle(pause)) => {
+            send(head) && body.bytes().all(|byte| trickle(byte, pause, &mut send))
+        }
+        Some(RawFault::OversizedBody) => {
+            let filler = vec![b' '; 1 << 16];
+            let mut goes_on =
+                send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{\"results\":[");
+            while goes_on {
+                goes_on = send(&filler);
+            }
+            false
+        }
+        Some(RawFault::Bytes(bytes)) => send(&bytes),
+    }
+}
+
+fn trickle(byte: u8, pause: Duration, send: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    thread::sleep(pause);
+    send(&[byte])
+}
+
+/// A whole HTTP answer: status, header lines (each with its `\r\n`) and body.
+pub fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
