@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +25,23 @@ class FakeApi:
 
     def split(self, ticker: str, first_day: str, ratio: int):
         """Makes a split known, from its first day on."""
-        self._process.stdin.write(f"split {ticker} {first_day} {ratio}\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "ok\n"
+        self._tell(f"split {ticker} {first_day} {ratio}")
+
+    def correct(self, timespan: str, ticker: str, day: str, close: float):
+        """Gives the bar of a day another close."""
+        self._tell(f"correct {timespan} {ticker} {day} {close}")
 
     def config(self, **properties) -> dict:
         return {"api_url": self.api_url, "api_key": self.api_key, **properties}
+
+    def get(self, path: str) -> list[dict]:
+        """The rows that the API answers to a client that asks for `path`."""
+        request = urllib.request.Request(self.api_url + path, headers={"Authorization": f"Bearer {self.api_key}"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response).get("results") or []
+
+    def _tell(self, line: str):
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer == "ok\n", f"{line}: {answer!r}"

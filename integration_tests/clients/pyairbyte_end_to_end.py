@@ -1,72 +1,183 @@
-"""The connector as a PyAirbyte source against the demo's fake API, into DuckDB.
+"""The connector as a PyAirbyte source against the demo's fake API: all streams, into DuckDB and PostgreSQL.
 
-Check, the catalog, a first read, a second one that adds exactly the new day, and a split; every time the table is
-compared with the truth in SQL.
+A first read, a read of nothing new, new days, a split and a correction. After each, the tables are compared in SQL with
+what the API answers to a plain client, and the number of records with the number of rows that differ from before.
 """
 
+import datetime
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-os.environ["AIRBYTE_OFFLINE_MODE"] = "1"
-os.environ["DO_NOT_TRACK"] = "1"
+from fake_api import BINARY, ROOT, FakeApi
+from postgres import DATABASE, USER, Postgres
 
-import airbyte
-from airbyte.caches import DuckDBCache
-
-from fake_api import BINARY, FakeApi
-
-# Days and closes as the API answered them.
-AAPL = {
-    "2023-01-03": 125.07,
-    "2023-01-04": 126.36,
-    "2023-01-05": 125.02,
-    "2023-01-06": 129.62,
-    "2023-01-09": 130.15,
-    "2023-01-10": 130.73,
+# The demo has a few days of each of them.
+AAPL, TSLA = ("AAPL", "2023-01-03"), ("TSLA", "2020-12-01")
+CATALOG = json.loads((ROOT / "integration_tests" / "configured_catalog_all.json").read_text())
+CURSORS = {entry["stream"]["name"]: entry["stream"]["default_cursor_field"][0] for entry in CATALOG["streams"]}
+# The API's multiplier and timespan of each stream; the whole market has an endpoint of its own.
+BARS = {
+    "stock_prices": "1/day",
+    "stock_prices_by_week": "1/week",
+    "stock_prices_by_month": "1/month",
+    "stock_prices_by_hour": "1/hour",
+    "stock_prices_by_minute": "1/minute",
+    "stock_prices_by_5_minutes": "5/minute",
+    "stock_prices_by_15_minutes": "15/minute",
+    "market_prices": None,
 }
+# The API's names of the fields that are compared.
+FIELDS = {"price": "c", "open": "o", "high": "h", "low": "l", "volume": "v"}
 
 
-def main():
-    with FakeApi() as api, tempfile.TemporaryDirectory() as folder:
-        cache = DuckDBCache(db_path=Path(folder) / "end_to_end.duckdb", schema_name="prices")
+def scenario():
+    import airbyte
+    from airbyte.caches import DuckDBCache, PostgresCache
 
-        def read(last_day: str) -> int:
+    assert list(CURSORS) == list(BARS), "the catalog has other streams than this script"
+    with FakeApi() as api, Postgres() as server, tempfile.TemporaryDirectory() as folder:
+        os.environ["PGHOST"] = server.socket_folder
+        caches = {
+            "DuckDB": DuckDBCache(db_path=Path(folder) / "end_to_end.duckdb", schema_name="prices", cache_dir=f"{folder}/1"),
+            # Without a host, PostgreSQL's library takes PGHOST, which may be a folder.
+            "PostgreSQL": PostgresCache(
+                host="", port=5432, username=USER, password="", database=DATABASE, schema_name="prices",
+                cache_dir=f"{folder}/2",
+            ),
+        }
+
+        def read(cache, streams: list, ticker: str, first_day: str, last_day: str) -> int:
             source = airbyte.get_source(
                 "source-stock-ticker-api",
                 local_executable=BINARY,
-                config=api.config(stock_ticker="AAPL", start_date="2023-01-03", end_date=last_day),
+                config=api.config(stock_ticker=ticker, start_date=first_day, end_date=last_day),
             )
             source.check()
-            streams = source.get_available_streams()
-            assert streams == ["stock_prices", "stock_prices_by_hour", "stock_prices_by_minute", "market_prices"], streams
-            source.select_streams(["stock_prices"])
+            assert source.get_available_streams() == list(CURSORS), source.get_available_streams()
+            source.select_streams(streams)
             return source.read(cache=cache).processed_records
 
-        def table() -> dict:
-            rows = cache.run_sql_query("SELECT date, price FROM prices.stock_prices WHERE stock_ticker = 'AAPL'")
-            assert len(rows) == len({row["date"] for row in rows}), "a day is there twice"
-            return {str(row["date"])[:10]: float(row["price"]) for row in rows}
+        reads = 0
+        before = {name: {} for name in CURSORS}
 
-        def up_to(last_day: str) -> dict:
-            return {day: close for day, close in AAPL.items() if day <= last_day}
+        def expect(what: str, last_day: str, days=AAPL, streams=tuple(CURSORS), without_market=()):
+            """`without_market`: changed days that the stream of the whole market does not ask for again."""
+            nonlocal before, reads
+            after = before | {name: before[name] | truth(api, name, *days, last_day) for name in streams}
+            for key in [key for key in after["market_prices"] if key[1] in without_market]:
+                after["market_prices"][key] = before["market_prices"][key]
+            news = sum(before[name].get(key) != row for name, rows in after.items() for key, row in rows.items())
+            for kind, cache in caches.items():
+                records = read(cache, list(streams), *days, last_day)
+                for name, rows in after.items():
+                    actual = table(cache, name)
+                    assert actual == rows, f"{what}, {kind}, {name}:\n{actual}\nand not\n{rows}"
+                assert records == news, f"{what}, {kind}: {records} records, and not {news}"
+                print(f"ok: {what}, {kind}: {records} records, {sum(map(len, after.values()))} rows", flush=True)
+                reads += 1
+            before = after
 
-        expect("the first read", (read("2023-01-06"), table()), (4, up_to("2023-01-06")))
-        expect("a second read, of nothing new", (read("2023-01-06"), table()), (0, up_to("2023-01-06")))
-        expect("a third read, of the new day", (read("2023-01-09"), table()), (1, up_to("2023-01-09")))
-
-        # Two shares for one from the 10th on: every day before is read again at half its price.
+        expect("a first read", "2023-01-06")
+        expect("a read of nothing new", "2023-01-06")
+        expect("a read of new days", "2023-01-09")
+        # Two shares for one from the 10th on: every bar before is read again at half its price.
         api.split("AAPL", "2023-01-10", 2)
-        truth = {day: close if day >= "2023-01-10" else round(close / 2, 4) for day, close in AAPL.items()}
-        expect("a read after a split", (read("2023-01-10"), table()), (6, truth))
-        expect("a read after that, of nothing new", (read("2023-01-10"), table()), (0, truth))
-    print("PyAirbyte: 5 reads passed, 0 failed")
+        expect("a read after a split", "2023-01-10")
+        api.correct("day", "AAPL", "2023-01-05", 125.5)
+        api.correct("day", "AAPL", "2023-01-10", 131.5)
+        expect("a read after two corrections", "2023-01-10", without_market=["2023-01-05"])
+        expect("another ticker's month", "2020-12-31", TSLA, ["stock_prices_by_month"])
+    print(f"PyAirbyte: {reads} reads passed, 0 failed")
 
 
-def expect(what: str, actual: tuple, expected: tuple):
-    assert actual == expected, f"{what}: {actual}, and not {expected}"
-    print(f"ok: {what}: {actual[0]} records, {len(actual[1])} rows")
+def truth(api: FakeApi, stream: str, ticker: str, first_day: str, last_day: str) -> dict:
+    """What the table should hold, as the API answers it: rows by ticker and cursor."""
+    rows = {}
+    if BARS[stream]:
+        path = f"/v2/aggs/ticker/{ticker}/range/{BARS[stream]}/{first_day}/{last_day}"
+        for bar in api.get(path + "?adjusted=true&sort=asc&limit=50000"):
+            begin = utc(bar["t"])
+            cursor = str(begin.date()) if CURSORS[stream] == "date" else begin.isoformat()
+            if str(last_day_of(BARS[stream], begin.date())) <= last_day:
+                rows[ticker, cursor] = tuple(number(bar[name]) for name in FIELDS.values())
+    else:
+        for day in weekdays(first_day, last_day):
+            for bar in api.get(f"/v2/aggs/grouped/locale/us/market/stocks/{day}?adjusted=false"):
+                rows[bar["T"], str(day)] = tuple(number(bar[name]) for name in FIELDS.values())
+    return rows
+
+
+def last_day_of(timespan: str, first_day: datetime.date) -> datetime.date:
+    if timespan == "1/week":
+        return first_day + datetime.timedelta(days=6)
+    if timespan == "1/month":
+        return (first_day + datetime.timedelta(days=31)).replace(day=1) - datetime.timedelta(days=1)
+    return first_day
+
+
+def weekdays(first: str, last: str):
+    day = datetime.date.fromisoformat(first)
+    while str(day) <= last:
+        if day.weekday() < 5:
+            yield day
+        day += datetime.timedelta(days=1)
+
+
+def table(cache, stream: str) -> dict:
+    """The rows of a stream's table, by ticker and cursor; none if there is no table."""
+    found = cache.run_sql_query(
+        f"SELECT count(*) AS tables FROM information_schema.tables WHERE table_schema = 'prices' AND table_name = '{stream}'"
+    )
+    if found[0]["tables"] == 0:
+        return {}
+    cursor = CURSORS[stream]
+    fields = ", ".join(FIELDS)
+    rows = cache.run_sql_query(f"SELECT stock_ticker, {cursor}, {fields} FROM prices.{stream}")
+    result = {
+        (row["stock_ticker"], text(row[cursor], cursor)): tuple(number(row[field]) for field in FIELDS) for row in rows
+    }
+    assert len(rows) == len(result), f"{stream}: a bar is there twice"
+    return result
+
+
+def text(value, cursor: str) -> str:
+    if cursor == "date":
+        return str(value)[:10]
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=datetime.timezone.utc)
+    return value.astimezone(datetime.timezone.utc).isoformat()
+
+
+def utc(milliseconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+
+
+def number(value) -> float:
+    return round(float(value), 6)
+
+
+def main():
+    """Runs the scenario in a process of its own, so that all that it prints and logs can be looked at."""
+    with tempfile.TemporaryDirectory() as logs:
+        offline = {"AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1", "AIRBYTE_LOGGING_ROOT": logs, "TZ": "UTC"}
+        process = subprocess.Popen(
+            [sys.executable, "-B", __file__, "scenario"],
+            env=os.environ | offline, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith(("ok:", "PyAirbyte:")):
+                print(line, end="", flush=True)
+        failed = process.wait() != 0
+        logged = [path.read_text(errors="replace") for path in Path(logs).rglob("*") if path.is_file()]
+        if failed or any("Traceback" in text for text in ["".join(printed), *logged]):
+            sys.exit("".join(printed) + "".join(logged) + "\nPyAirbyte: the scenario failed, or printed a traceback")
 
 
 if __name__ == "__main__":
-    main()
+    scenario() if sys.argv[1:] == ["scenario"] else main()

@@ -3,9 +3,14 @@
 The scenarios are those of acceptance-test-config.yml. Where it names secrets/config.json, a configuration for the demo's
 fake API takes its place, and the wrong key of invalid_config.json is tried there, too: in a copy of the few files that
 the tests read, so that nobody's own secrets are touched.
+
+The image tests (`-m image_tests --connector-image IMAGE`) run an image that is already built with `docker`, or the tool
+that the variable IMAGE_TOOL names.
 """
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -45,6 +50,20 @@ class TestSourceStockTickerApi(SourceTestSuiteBase):
 @pytest.fixture(autouse=True)
 def binary_instead_of_python(monkeypatch):
     monkeypatch.setattr(_job_runner.entrypoint_wrapper, "_run_command", run_binary)
+
+
+@pytest.fixture(autouse=True)
+def docker_on_the_hosts_network(monkeypatch, tmp_path):
+    """Puts a `docker` before the real one that lets containers reach the fake API on loopback."""
+    tool = shutil.which(os.environ.get("IMAGE_TOOL") or "docker") or "docker"
+    engine = [str(Path(tool).absolute())] + (["docker"] if os.environ.get("IMAGE_TOOL") else [])
+    docker = tmp_path / "docker"
+    docker.write_text(
+        '#!/bin/sh\nif [ "$1" = run ]; then shift; set -- run --network host "$@"; fi\n'
+        f'exec {shlex.join(engine)} "$@"\n'
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
 
 def copy_with_fake_api(api: FakeApi):
