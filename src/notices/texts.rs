@@ -11,6 +11,9 @@ impl fmt::Display for Notice {
     #[expect(clippy::too_many_lines, reason = "a table of texts")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Notice::Synced { bars, from, to } if from == to => {
+                write!(f, "synced {} ({from})", count(*bars, "bar"))
+            }
             Notice::Synced { bars, from, to } => {
                 write!(f, "synced {} ({from} to {to})", count(*bars, "bar"))
             }
