@@ -138,7 +138,7 @@ impl SeriesRun<'_> {
         let truth = self.truth(self.last_asked, self.started);
         let differs = |(key, row): (&RowKey, &Value)| truth.get(key) != Some(row);
         if self.size().is_intraday() {
-            let is_asked = |key: &RowKey| self.asked_before.iter().any(|asked| asked.covers(key.0));
+            let is_asked = |key: &RowKey| self.asked_before().any(|asked| asked.covers(key.0));
             let mut asked = looked.iter().filter(|(key, _)| is_asked(key));
             return asked.any(differs) || (self.first_bar_is_gone() && self.is_all_changed());
         }

@@ -29,8 +29,8 @@ pub struct SeriesRun<'a> {
     pub ended: DateTime<Utc>,
     /// When the last request for the series came in.
     pub last_asked: DateTime<Utc>,
-    /// What was asked for besides the bars that are compared at every sync, and lies before them.
-    pub asked_before: Vec<Asked>,
+    /// What was asked for, apart from further pages.
+    pub asked: Vec<Asked>,
     /// What the handed-in state claims.
     pub before: Option<Claim>,
     /// The destination before the sync.
@@ -161,7 +161,7 @@ impl SeriesRun<'_> {
     }
 
     /// Where the comparison may begin at the earliest: sessions whose bars have vanished may count or not.
-    fn may_be_compared_from(&self) -> i64 {
+    pub fn may_be_compared_from(&self) -> i64 {
         let Some(before) = self.before.as_ref().filter(|_| self.size().is_intraday()) else {
             return self.compared_from();
         };
@@ -178,6 +178,18 @@ impl SeriesRun<'_> {
             .nth_back(1)
             .map_or(i64::MIN, |day| midnight(zone, *day));
         first.min(self.compared_from())
+    }
+
+    /// What was asked for before the bars that are compared at every sync, and not together with them.
+    pub fn asked_before(&self) -> impl Iterator<Item = &Asked> {
+        let (from, cursor) = (
+            self.compared_from(),
+            self.before.as_ref().and_then(|claim| claim.cursor),
+        );
+        let is_before = move |asked: &&Asked| {
+            asked.from < from && cursor.is_none_or(|cursor| !asked.covers(cursor))
+        };
+        self.asked.iter().filter(is_before)
     }
 
     /// The places within the claim, from a moment on, at which the API shows something else than at the last successful sync; `None` if it

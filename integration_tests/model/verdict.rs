@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::destination::{RowKey, Rows, key_of};
-use super::faults::{Asked, Disturbance};
+use super::faults::Disturbance;
 use super::history::History;
 use super::memory::{Claim, Series};
 use super::requests;
@@ -17,7 +17,8 @@ impl History<'_> {
         series: &'b Series,
         rows_before: &'b Rows,
     ) -> SeriesRun<'b> {
-        let mut series_run = SeriesRun {
+        let asked = requests::of_series(&run.requests, series.ticker).into_iter();
+        SeriesRun {
             stream: self.stream,
             series,
             settings: &self.settings,
@@ -26,20 +27,10 @@ impl History<'_> {
             started: run.started,
             ended: run.ended,
             last_asked: run.last_asked(series),
-            asked_before: Vec::new(),
+            asked: asked.map(|(asked, _)| asked).collect(),
             before: Claim::of(run.handed_in.as_ref(), self.stream, series),
             rows_before,
-        };
-        let (compared_from, before) = (series_run.compared_from(), series_run.before.as_ref());
-        let cursor = before.and_then(|claim| claim.cursor);
-        let is_ordinary = |asked: &Asked| cursor.is_some_and(|cursor| asked.covers(cursor));
-        let others = requests::of_series(&run.requests, series.ticker).into_iter();
-        let others = others
-            .map(|(asked, _)| asked)
-            .filter(|asked| asked.from < compared_from);
-        let others = others.filter(|asked| !is_ordinary(asked));
-        series_run.asked_before = others.collect();
-        series_run
+        }
     }
 
     /// Checks what a sync did for a series.
@@ -100,7 +91,7 @@ impl History<'_> {
         let compared_from = series_run.compared_from();
         let lost_its_first_bar = series_run.first_bar_is_gone() && !series_run.is_all_changed();
         let looked = looked_at(&series_run, &seen);
-        let is_first_asked = !series_run.asked_before.is_empty()
+        let is_first_asked = series_run.asked_before().next().is_some()
             || series_run
                 .before
                 .as_ref()
@@ -162,22 +153,13 @@ impl History<'_> {
     }
 }
 
-/// The rows of the truth from the first bar on that a sync asked for, apart from those that are compared at every sync;
-/// `None` if it asked for none.
+/// The rows of the truth from the first bar on that a sync asked for; `None` if it only asked for the bars that are
+/// compared at every sync, and there are others before them.
 fn looked_at(run: &SeriesRun, seen: &Rows) -> Option<Rows> {
-    let is_asked = |key: &RowKey| {
-        run.compared_from() <= key.0
-            || run
-                .asked_before
-                .iter()
-                .any(|asked: &Asked| asked.covers(key.0))
-    };
+    let is_asked = |key: &RowKey| run.asked.iter().any(|asked| asked.covers(key.0));
     let first = seen.keys().find(|key| is_asked(key))?;
-    let is_compared = first.0 >= run.compared_from() && run.compared_from() > i64::MIN;
     let is_first = seen.keys().next() == Some(first);
-    (is_first || !is_compared).then(|| {
-        seen.range(first.clone()..)
-            .map(|(key, row)| (key.clone(), row.clone()))
-            .collect()
-    })
+    let rows = seen.range(first.clone()..);
+    (is_first || first.0 < run.may_be_compared_from())
+        .then(|| rows.map(|(key, row)| (key.clone(), row.clone())).collect())
 }
