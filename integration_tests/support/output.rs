@@ -82,21 +82,21 @@ impl Output {
             );
         }
         let mut statuses: HashMap<&str, Vec<&str>> = HashMap::new();
-        let mut unstated: HashMap<&str, f64> = HashMap::new();
+        let mut records_since_state: HashMap<&str, f64> = HashMap::new();
         for message in &self.messages {
             match message["type"].as_str() {
                 Some("RECORD") => {
                     let stream = text(&message["record"]["stream"]);
                     let status = statuses.get(stream).and_then(|statuses| statuses.last());
                     assert_eq!(status, Some(&"RUNNING"), "records come while RUNNING");
-                    *unstated.entry(stream).or_default() += 1.0;
+                    *records_since_state.entry(stream).or_default() += 1.0;
                 }
                 Some("STATE") => {
                     let stream = text(&message["state"]["stream"]["stream_descriptor"]["name"]);
                     let counted = message["state"]["sourceStats"]["recordCount"].as_f64();
                     assert_eq!(
                         counted,
-                        Some(unstated.insert(stream, 0.0).unwrap_or(0.0)),
+                        Some(records_since_state.insert(stream, 0.0).unwrap_or(0.0)),
                         "recordCount"
                     );
                 }
@@ -111,10 +111,14 @@ impl Output {
                 _ => {}
             }
         }
-        self.check_ends(&statuses, &unstated);
+        self.check_ends(&statuses, &records_since_state);
     }
 
-    fn check_ends(&self, statuses: &HashMap<&str, Vec<&str>>, unstated: &HashMap<&str, f64>) {
+    fn check_ends(
+        &self,
+        statuses: &HashMap<&str, Vec<&str>>,
+        records_since_state: &HashMap<&str, f64>,
+    ) {
         for (stream, statuses) in statuses {
             assert_eq!(statuses[0], "STARTED", "{stream}");
             let ends = statuses
@@ -131,7 +135,7 @@ impl Output {
                 ),
             }
         }
-        let is_covered = unstated.values().all(|count| *count == 0.0);
+        let is_covered = records_since_state.values().all(|count| *count == 0.0);
         assert!(
             is_covered || self.exit_code.is_none(),
             "a STATE covers every record"

@@ -186,7 +186,7 @@ impl RateLimiter {
         }
         let minute_is_over = match self.finished.front() {
             // The limit stands, so the minute is that of our own requests.
-            Some((oldest, _)) if has_probed => (*oldest + MINUTE).checked_sub(now).unwrap(),
+            Some((oldest, _)) if has_probed => (*oldest + MINUTE).saturating_sub(now),
             _ => MINUTE,
         };
         // A Retry-After of nothing, again and again, must not become a storm.
@@ -195,9 +195,7 @@ impl RateLimiter {
             .unwrap_or(minute_is_over)
             .clamp(shortest.min(MINUTE), MAX_RETRY_AFTER);
         self.blocked_until = self.blocked_until.max(now + wait);
-        now.checked_sub(*self.refused_since.get_or_insert(now))
-            .unwrap()
-            < MAX_RATE_LIMITED
+        now.saturating_sub(*self.refused_since.get_or_insert(now)) < MAX_RATE_LIMITED
     }
 
     /// How many requests a minute go through, once it is known.
