@@ -195,9 +195,8 @@ fn every_sync_brings_the_new_bars_once_and_the_next_one_is_quiet() {
 #[test]
 fn corrected_bar_is_emitted_again_without_the_rest_of_the_history() {
     for cell in cells() {
-        // The market compares its last day; of months there are only two, and the first stands for the history.
-        let is_last = cell.stream == "market_prices" || cell.size() == BarSize::MONTH;
-        let back = usize::from(!is_last);
+        // The market compares its last day.
+        let back = usize::from(cell.stream != "market_prices");
         let mut scenario = cell.scenario();
         scenario.sync(TUESDAY);
         let rows = scenario.table.rows.len();

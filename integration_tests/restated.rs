@@ -223,17 +223,28 @@ fn state_before_a_correction_says_that_its_bars_are_to_come_again() {
 }
 
 #[test]
-fn corrected_first_bar_rereads_everything() {
+fn corrected_first_bar_alone_is_emitted_again() {
+    let (mut nvda, _) = before_the_split();
+    let corrected = TradedBar::closing_at(1224.5);
+    nvda.api.market().day("NVDA", date(2024, 6, 5), corrected);
+    let second = nvda.sync(SATURDAY);
+    assert_eq!(
+        (second.logs("WARN"), second.prices()),
+        (vec![], vec![("NVDA", "2024-06-05", 1224.5)])
+    );
+    nvda.assert_true("after the correction");
+}
+
+#[test]
+fn split_is_told_by_the_first_bar_that_is_still_there() {
     let (mut nvda, _) = before_the_split();
     nvda.api
         .market()
-        .day("NVDA", date(2024, 6, 5), TradedBar::closing_at(1224.5));
-    let second = nvda.sync(SATURDAY);
-    assert_eq!(
-        (second.logs("WARN"), second.records().len()),
-        (vec![REREAD], 3)
-    );
-    nvda.assert_true("after the correction");
+        .remove(BarSize::DAY, "NVDA", new_york_midnight(date(2024, 6, 5)));
+    split(&nvda);
+    let second = nvda.sync(TUESDAY);
+    let reread = REREAD.replacen("2024-06-05", "2024-06-06", 1);
+    assert_eq!(second.logs("WARN")[0], reread);
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl SeriesRun<'_> {
         let Some(before) = self.before.as_ref() else {
             return Ok(());
         };
-        if self.is_other_basis() || self.first_bar_changed() {
+        if self.is_other_basis() || self.first_bars_changed() {
             return Ok(());
         }
         for record in records {
@@ -130,8 +130,9 @@ impl SeriesRun<'_> {
         Ok(())
     }
 
-    /// Whether what the connector may take for the first bar has other prices than when it was last asked for.
-    fn first_bar_changed(&self) -> bool {
+    /// Whether what the connector may take for the first bars has other prices than when it was last asked for: the
+    /// anchor, or two in a row of the first three, as the plan may show one less than it says.
+    fn first_bars_changed(&self) -> bool {
         let Some(looked) = &self.memory.looked else {
             return true;
         };
@@ -142,10 +143,9 @@ impl SeriesRun<'_> {
             let mut asked = looked.iter().filter(|(key, _)| is_asked(key));
             return asked.any(differs) || (self.first_bar_is_gone() && self.is_all_changed());
         }
-        looked
-            .iter()
-            .find(|(key, _)| key.0 >= self.floor())
-            .is_none_or(differs)
+        let shown = looked.iter().filter(|(key, _)| key.0 >= self.floor());
+        let changes: Vec<bool> = shown.take(3).map(differs).collect();
+        changes.len() < 2 || changes.windows(2).any(|two| two == [true, true])
     }
 
     /// Whether a place is in a piece of the stretch that is compared, and emitted again, as a whole.

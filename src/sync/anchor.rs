@@ -18,34 +18,51 @@ use crate::polygon::response::{Bar, Page};
 /// How many days are asked for to find an anchor that the plan will show for a while.
 const MOVE_BY_DAYS: u64 = 50;
 
+/// What the API has where the anchor was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnchorFound {
+    /// The anchor with the prices that it had.
+    Same,
+    /// The anchor, at this cursor, with other prices.
+    Changed(i64),
+    /// Nothing, or there is no anchor.
+    Gone,
+}
+
 impl SeriesSync<'_, '_, '_, '_> {
     /// Compares the anchor, which may show that history was restated.
     pub(super) fn check_anchor(&mut self) -> Result<()> {
-        match self.anchor_prices_changed()? {
-            Some(true) => return self.restart(Restart::PricesChanged),
-            Some(false) => {}
-            None => self.anchor_at_compared(),
+        match self.compare_anchor()? {
+            AnchorFound::Changed(cursor) => return self.restart(Restart::PricesChanged(cursor)),
+            AnchorFound::Same => {}
+            AnchorFound::Gone => self.anchor_at_compared(),
         }
         self.done.anchor = true;
         Ok(())
     }
 
-    /// Asks for the anchor; `None` if there is none, or the API no longer shows it.
-    pub(super) fn anchor_prices_changed(&mut self) -> Result<Option<bool>> {
+    /// Asks for the anchor.
+    pub(super) fn compare_anchor(&mut self) -> Result<AnchorFound> {
         let (Some(anchor), Some(last)) = (self.stretch.anchor.clone(), self.stretch.cursor) else {
-            return Ok(None);
+            return Ok(AnchorFound::Gone);
         };
         let mut reader = self.reader(self.anchor_days(&anchor, last), Direction::Forward);
-        let (mut is_same, mut next) = (None, None);
+        let (mut found, mut next) = (AnchorFound::Gone, None);
         loop {
             let read = match reader.next(self.source, &mut |event| self.writer.event(event)) {
-                Err(error) if error.is_before_plan_history() => return Ok(None),
+                Err(error) if error.is_before_plan_history() => {
+                    return Ok(AnchorFound::Gone);
+                }
                 read => read?,
             };
             let Some(read) = read else { break };
             let bars = read.page.bars();
             if let Some(bar) = bars.iter().find(|bar| bar.cursor == anchor.cursor) {
-                is_same = Some(Digest::of(&read.page, bar).has_prices_of(anchor.digest));
+                found = if Digest::of(&read.page, bar).has_prices_of(anchor.digest) {
+                    AnchorFound::Same
+                } else {
+                    AnchorFound::Changed(bar.cursor)
+                };
             }
             let emitted = &bars[..bars.partition_point(|bar| bar.cursor <= last)];
             next = self.anchor_in(&read.page, emitted).or(next);
@@ -53,10 +70,10 @@ impl SeriesSync<'_, '_, '_, '_> {
                 break;
             }
         }
-        if let (Some(true), Some((cursor, digest))) = (is_same, next) {
+        if let (AnchorFound::Same, Some((cursor, digest))) = (found, next) {
             self.set_anchor(cursor, digest);
         }
-        Ok(is_same.map(|is_same| !is_same))
+        Ok(found)
     }
 
     /// The anchor's day, and those after it where the plan is about to hide it.

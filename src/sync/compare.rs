@@ -10,6 +10,10 @@ use crate::calendar::{Date, MAX_DATE, day_after, days_after};
 /// The shortest history of any plan, in months, by which a bar that the plan hides is told from one that is gone.
 const SHORTEST_PLAN_MONTHS: Months = Months::new(24);
 
+/// How many of the first bars must have other prices for a split: a correction that happens to be of the first bar must not
+/// have everything read again.
+const FIRST_BARS: usize = 2;
+
 /// By how many days clocks and leap years may shift the plan's first day.
 const PLAN_MARGIN_DAYS: u64 = 3;
 
@@ -36,8 +40,8 @@ pub(crate) struct Gone {
 /// How what was emitted differs from what is there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Comparison {
-    /// Whether the first day that both know by itself has other prices: a bar, or a session.
-    pub(crate) first_prices_changed: bool,
+    /// The first day that both know by itself (a bar, or a session), if it and the next one have other prices.
+    pub(crate) first_prices_changed: Option<Date>,
     /// Whether all days that both know by themselves have.
     pub(crate) all_prices_changed: bool,
     /// The periods whose bars are to be emitted again.
@@ -90,8 +94,10 @@ pub(crate) fn compare(
         }
     }
     let changes = price_changes(known.pieces(), &fresh);
-    comparison.first_prices_changed = changes.first().is_some_and(|changed| *changed);
-    comparison.all_prices_changed = !changes.is_empty() && changes.iter().all(|changed| *changed);
+    if have_all_changed(&changes[..changes.len().min(FIRST_BARS)]) {
+        comparison.first_prices_changed = Some(changes[0].0);
+    }
+    comparison.all_prices_changed = have_all_changed(&changes);
     comparison
 }
 
@@ -124,18 +130,22 @@ fn begin_of(pieces: &[Piece], place: usize) -> Date {
     }
 }
 
-/// For each day that is known by itself on both sides, whether it has other prices. A split changes
-/// every bar before it, so it always changes the first one.
-fn price_changes(known: &[Piece], fresh: &[Piece]) -> Vec<bool> {
-    let days = known
-        .iter()
-        .filter(|old| matches!(old.period, Period::Day(_)));
-    let changes = days.filter_map(|old| {
+/// The days that are known by themselves on both sides, and whether they have other prices. A split changes every bar
+/// before it, so it changes the first ones.
+fn price_changes(known: &[Piece], fresh: &[Piece]) -> Vec<(Date, bool)> {
+    let changes = known.iter().filter_map(|old| {
+        let Period::Day(day) = old.period else {
+            return None;
+        };
         let new = fresh.iter().find(|piece| piece.period == old.period)?;
         let (old, new) = old.digest.zip(new.digest)?;
-        Some(!old.has_prices_of(new))
+        Some((day, !old.has_prices_of(new)))
     });
     changes.collect()
+}
+
+fn have_all_changed(changes: &[(Date, bool)]) -> bool {
+    !changes.is_empty() && changes.iter().all(|(_, has_changed)| *has_changed)
 }
 
 /// Groups bars as the known pieces are grouped.
@@ -229,6 +239,7 @@ mod tests {
     fn a_corrected_bar_is_found_alone_near_the_ends_and_else_with_its_year() {
         let emitted = bars("2024-12-01", &closes(600));
         for (place, expected) in [
+            (0, Period::Day(date("2024-12-01"))),
             (3, Period::Day(date("2024-12-04"))),
             (20, Period::Year(2024)),
             (100, Period::Year(2025)),
@@ -239,21 +250,32 @@ mod tests {
             let comparison = compare_days(&emitted, &bars("2024-12-01", &changed));
             assert_eq!(
                 (comparison.changed, comparison.first_prices_changed),
-                (vec![expected], false),
+                (vec![expected], None),
                 "{place}"
             );
         }
     }
 
     #[test]
-    fn a_split_changes_the_first_bar_and_is_told_from_corrections() {
-        let emitted = bars("2025-03-01", &closes(100));
-        let halved: Vec<f64> = closes(100)
-            .iter()
-            .enumerate()
-            .map(|(place, close)| if place < 60 { close / 2.0 } else { *close })
-            .collect();
-        assert!(compare_days(&emitted, &bars("2025-03-01", &halved)).first_prices_changed);
+    fn a_split_changes_the_first_bars_and_is_told_from_corrections() {
+        // The bars there are, those before the split, and whether it can be told from a correction.
+        for (count, before, expected) in [
+            (100, 60, true),
+            (100, 2, true),
+            (100, 1, false),
+            (2, 1, false),
+            (1, 1, true),
+        ] {
+            let emitted = bars("2025-03-01", &closes(count));
+            let mut halved = closes(count);
+            halved[..before].iter_mut().for_each(|close| *close /= 2.0);
+            let comparison = compare_days(&emitted, &bars("2025-03-01", &halved));
+            assert_eq!(
+                comparison.first_prices_changed,
+                expected.then_some(date("2025-03-01")),
+                "{before} of {count}"
+            );
+        }
     }
 
     #[test]
@@ -343,7 +365,7 @@ mod tests {
         let comparison = compare(&stretch, Layout::Bars, &all, date(TODAY));
         assert_eq!(
             (comparison.changed, comparison.first_prices_changed),
-            (vec![], false)
+            (vec![], None)
         );
         assert_eq!(comparison.digests, digests_of(&all, Layout::Bars));
     }
@@ -360,6 +382,9 @@ mod tests {
             (comparison.changed, comparison.gone),
             (vec![Period::Day(date("2026-11-18"))], vec![])
         );
-        assert!(comparison.first_prices_changed);
+        assert!(!comparison.all_prices_changed);
+        changed[3] += 1.0;
+        let now = &bars("2026-11-16", &changed)[2..];
+        assert!(compare(&stretch, Layout::Sessions, now, date(TODAY)).all_prices_changed);
     }
 }

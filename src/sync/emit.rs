@@ -1,5 +1,6 @@
 //! What a series emits: corrections of what was emitted before, and new bars.
 
+use super::anchor::AnchorFound;
 use super::compare::{ComparedBar, Comparison, compare};
 use super::digest::Digest;
 use super::digests::{Layout, Period};
@@ -39,10 +40,10 @@ impl SeriesSync<'_, '_, '_, '_> {
         if comparison.digests.is_empty() && !has_newer {
             comparison.digests = self.stretch.digests.clone();
         }
-        if self.is_restated(&comparison)? {
+        if let Some(why) = self.restatement(&comparison, &bars)? {
             // Days and longer bars are all in hand, unless the plan may show a little more of them.
             let are_in_hand = self.plan.layout() == Layout::Bars && self.stretch.granted.is_none();
-            self.restart(Restart::PricesChanged)?;
+            self.restart(why)?;
             return Ok(are_in_hand);
         }
         if self.plan.layout() == Layout::Sessions && self.stretch.anchor.is_none() {
@@ -67,23 +68,29 @@ impl SeriesSync<'_, '_, '_, '_> {
         compared.collect()
     }
 
-    /// Whether history was restated. Of days and longer bars the first one is in hand; of intraday bars the anchor is
-    /// asked for; where the API no longer shows it, all sessions that are compared stand for it.
-    fn is_restated(&mut self, comparison: &Comparison) -> Result<bool> {
-        match self.plan.layout() {
-            Layout::Bars => Ok(comparison.first_prices_changed),
-            Layout::LastDay => Ok(false),
-            Layout::Sessions if comparison.changed.is_empty() && comparison.gone.is_empty() => {
-                Ok(false)
-            }
-            Layout::Sessions => {
-                if let Some(changed) = self.anchor_prices_changed()? {
-                    return Ok(changed);
+    /// Whether history was restated, and by what it was noticed. Of days and longer bars the first ones are in hand; of
+    /// intraday bars the anchor is asked for; where the API no longer shows it, all sessions that are compared stand for it.
+    fn restatement(
+        &mut self,
+        comparison: &Comparison,
+        bars: &[ComparedBar],
+    ) -> Result<Option<Restart>> {
+        let of_day = |day: Date| bars.iter().find(|bar| bar.day == day).map(|bar| bar.cursor);
+        let changed = match self.plan.layout() {
+            Layout::Bars => comparison.first_prices_changed.and_then(of_day),
+            Layout::LastDay => None,
+            Layout::Sessions if comparison.changed.is_empty() && comparison.gone.is_empty() => None,
+            Layout::Sessions => match self.compare_anchor()? {
+                AnchorFound::Changed(cursor) => Some(cursor),
+                AnchorFound::Same => None,
+                AnchorFound::Gone => {
+                    self.anchor_at_compared();
+                    let first = bars.first().map(|bar| bar.cursor);
+                    first.filter(|_| comparison.all_prices_changed)
                 }
-                self.anchor_at_compared();
-                Ok(comparison.all_prices_changed)
-            }
-        }
+            },
+        };
+        Ok(changed.map(Restart::PricesChanged))
     }
 
     /// Emits the bars of the periods that changed, and those before the stretch.

@@ -132,23 +132,10 @@ impl<'a, 'b, 'o, 'w> SeriesSync<'a, 'b, 'o, 'w> {
                 since,
             },
             Restart::DigestsUnknown => Notice::OlderState { since },
-            Restart::PricesChanged => {
-                let first = self
-                    .stretch
-                    .digests
-                    .first_day()
-                    .unwrap_or(since)
-                    .to_string();
-                let anchor = self
-                    .stretch
-                    .anchor
-                    .as_ref()
-                    .map(|anchor| self.text(anchor.cursor));
-                Notice::PricesChanged {
-                    first: anchor.unwrap_or(first),
-                    since,
-                }
-            }
+            Restart::PricesChanged(cursor) => Notice::PricesChanged {
+                first: self.text(cursor),
+                since,
+            },
         };
         self.notice(&notice)?;
         self.stretch.restart(since, self.plan.basis);

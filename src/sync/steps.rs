@@ -37,8 +37,8 @@ pub(crate) enum Restart {
     BasisChanged,
     /// The state does not say what was emitted: an earlier version wrote it.
     DigestsUnknown,
-    /// The first bar has other prices.
-    PricesChanged,
+    /// The bar with this cursor has other prices, and all that are compared with it.
+    PricesChanged(i64),
 }
 
 /// What this run has done with a series.
