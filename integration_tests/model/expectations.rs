@@ -102,7 +102,9 @@ impl SeriesRun<'_> {
             .rescaled_since(key)
             .filter(|_| self.is_adjusted())
         {
-            Some(known_from) => !self.must_notice_a_split(known_from),
+            Some(known_from) => {
+                !self.must_notice_a_split(known_from) || self.watched_bar_is_as_it_was()
+            }
             None => self.memory.was_corrected(key),
         }
     }

@@ -12,6 +12,9 @@ use crate::support::market::{PartialCoverage, weekdays};
 /// How many requests it may take to find where the plan's history begins.
 const PLAN_SEARCH: usize = 14;
 
+/// How many requests are under way at a time.
+const SENT_AHEAD: usize = 8;
+
 /// The requests among all of a sync that were about a series; only the first page of each.
 pub fn of_series<'a>(requests: &'a [Request], ticker: Option<&str>) -> Vec<(Asked, &'a Request)> {
     let asked = requests.iter().filter(|request| request.is_first_page());
@@ -85,11 +88,16 @@ fn plan_search(run: &SeriesRun) -> usize {
     }
 }
 
-/// An answer without bars, where there were some, is asked for once more.
+/// An answer without bars, where there were some, is asked for once more; of the whole market with what was sent ahead.
 fn empty_answers(run: &SeriesRun, requests: &[(Asked, &Request)]) -> usize {
     let truth = run.truth(run.last_asked, run.ended);
     let is_empty = |asked: &Asked| !truth.keys().any(|key| asked.covers(key.0));
-    requests.iter().filter(|(asked, _)| is_empty(asked)).count()
+    let empty = requests.iter().filter(|(asked, _)| is_empty(asked)).count();
+    if run.stream.is_market && empty > 0 {
+        empty + SENT_AHEAD
+    } else {
+        empty
+    }
 }
 
 /// The first bar is asked for when something differs, and once in seven days.

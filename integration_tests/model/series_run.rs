@@ -17,6 +17,9 @@ use crate::support::truth::ends_by;
 /// A split that was entered late is noticed within seven days, by a sync that comes then; and a day for the margin.
 const NOTICED_WITHIN: TimeDelta = TimeDelta::days(8);
 
+/// A bar that is older than this will soon be hidden by a plan of two years: 24 months less 45 days.
+const LEAVES_PLAN_WITHIN: TimeDelta = TimeDelta::days(730 - 45);
+
 /// One sync of one series, and what was there before it.
 pub struct SeriesRun<'a> {
     pub stream: &'static StreamCase,
@@ -222,6 +225,24 @@ impl SeriesRun<'_> {
         let differences = self.differences_from(self.compared_from());
         let is_suspicious = differences.is_some_and(|differences| !differences.is_empty());
         is_suspicious || self.last_asked - known_from > NOTICED_WITHIN
+    }
+
+    /// Whether the early bar that splits are noticed by was asked for, and is on the basis on which it was read: a split
+    /// that is dated before it, or one that another makes up for, can't be told from corrections. It may be later than
+    /// the first bar only where that one will leave the shortest plan before long.
+    pub fn watched_bar_is_as_it_was(&self) -> bool {
+        let Some(asked) = self.asked_before().next() else {
+            return false;
+        };
+        let far_from_floor = self.started - LEAVES_PLAN_WITHIN;
+        let first = self
+            .memory
+            .first_covered_from(far_from_floor.timestamp_millis());
+        let is_early = first.is_none_or(|first| asked.from <= first.0);
+        let truth = self.truth(self.last_asked, self.started);
+        let watched = truth.keys().find(|key| asked.covers(key.0));
+        let is_same = |key: &RowKey| self.memory.rescaled_since(key).is_none();
+        is_early && watched.is_some_and(is_same)
     }
 
     /// Whether all that was compared is another than at the last successful sync.
