@@ -3,7 +3,8 @@
 
 use crate::scenario::Scenario;
 use crate::support::bar_size::BarSize;
-use crate::support::days::{date, moment, new_york_time};
+use crate::support::days::{Date, date, moment, new_york_time};
+use crate::support::fake_api::Fault;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, Split, TradedBar, weekdays};
 
 /// Days and hours from 2024-11-20 to 2026-12-18, two hours a session.
@@ -20,9 +21,14 @@ fn market() -> Market {
 }
 
 fn enter_late(scenario: &Scenario) {
+    enter_late_from(scenario, date(2026, 11, 30));
+}
+
+/// A split on `first_day` that the API knows from 2026-12-07 on.
+fn enter_late_from(scenario: &Scenario, first_day: Date) {
     scenario.api.market().splits.push(Split {
         ticker: "AAPL".to_owned(),
-        first_day: date(2026, 11, 30),
+        first_day,
         ratio: 2.0,
         known_from: moment("2026-12-07T05:00:00Z"),
     });
@@ -133,4 +139,61 @@ fn hour_that_is_corrected_overnight_is_no_restatement_on_a_plan_whose_history_mo
             "{coverage:?}: its session, and the new one"
         );
     }
+}
+
+#[test]
+fn split_is_noticed_in_hours_that_were_read_before_the_others() {
+    let mut scenario = Scenario::new(market(), "AAPL", "stock_prices_by_hour", "2026-06-01");
+    scenario.sync("2026-12-01T12:00:00Z");
+    scenario
+        .set("start_date", "2026-03-02")
+        .sync("2026-12-02T12:00:00Z");
+    enter_late_from(&scenario, date(2026, 4, 1));
+    for day in 7..=14 {
+        scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+    }
+    scenario.assert_true("the first of them is watched");
+}
+
+#[test]
+fn split_of_early_last_year_is_noticed_although_the_first_bar_has_left_the_plans_history() {
+    for page_size in [50_000, 30] {
+        let mut market = market();
+        market.page_size = page_size;
+        market.plan(PlanFloor::YearsBack(2), PartialCoverage::Shortened);
+        let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2024-11-20");
+        for now in ["11-20", "11-27", "12-04"] {
+            scenario.sync(&format!("2026-{now}T12:00:00Z"));
+        }
+        enter_late_from(&scenario, date(2025, 3, 3));
+        for day in 7..=14 {
+            scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+        }
+        let is_shown = |key: &(String, String)| key.1.as_str() >= "2024-12-20";
+        scenario.table.rows.retain(|key, _| is_shown(key));
+        let mut truth = scenario.truth();
+        truth.rows.retain(|key, _| is_shown(key));
+        let differences = scenario.table.differences(&truth);
+        assert_eq!(differences.first(), None, "{page_size} bars a page");
+    }
+}
+
+#[test]
+fn sync_whose_request_for_the_first_hour_fails_is_a_failure() {
+    let mut scenario = Scenario::new(market(), "AAPL", "stock_prices_by_hour", "2026-06-01");
+    for day in [2, 4, 5] {
+        scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
+    }
+    enter_late(&scenario);
+    for _ in 0..2 {
+        scenario.api.inject_faults(|_, request| {
+            let asks_for_first = request.path.contains("/2026-06-01/");
+            asks_for_first.then(|| Fault::status(400, "", "{}"))
+        });
+        let output = scenario.try_sync("2026-12-14T12:00:00Z");
+        assert_eq!(output.failure().0, "system_error");
+    }
+    scenario.api.heal();
+    scenario.sync("2026-12-14T12:00:00Z");
+    scenario.assert_true("the split is noticed once it is answered");
 }

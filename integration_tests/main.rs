@@ -49,3 +49,4 @@ mod stdout;
 mod streams;
 mod support;
 mod tls;
+mod windows;

@@ -1,11 +1,14 @@
 //! What the user's plan does not show: history before its floor, whether the API shortens such ranges or refuses them.
 
+use chrono::{Datelike, Weekday};
 use serde_json::{Value, json};
 
 use crate::scenario::Scenario;
-use crate::support::connector::Destination;
-use crate::support::days::date;
-use crate::support::market::{Market, PartialCoverage, PlanFloor};
+use crate::support::bar_size::BarSize;
+use crate::support::connector::{Destination, configured};
+use crate::support::days::{Date, date, new_york_time};
+use crate::support::fake_api::{Fault, Request};
+use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
 
 const NOW: &str = "2026-11-20T15:00:00Z";
 const BOTH: [PartialCoverage; 2] = [PartialCoverage::Shortened, PartialCoverage::Refused];
@@ -155,7 +158,7 @@ fn history_that_begins_late_is_warned_about_with_both_dates_once() {
 fn floor_that_moves_on_every_day_costs_one_request_a_sync_and_tells_nothing() {
     for coverage in BOTH {
         let mut market = Market::at(NOW);
-        for day in crate::support::market::weekdays(date(2024, 11, 1), 760) {
+        for day in weekdays(date(2024, 11, 1), 760) {
             market.days("AAPL", &[(day, 200.0)]);
         }
         market.plan(PlanFloor::YearsBack(2), coverage);
@@ -207,7 +210,20 @@ fn market_before_the_plans_history_is_read_from_there() {
         output.logs("WARN")
     );
     assert_eq!(output.logs("WARN").len(), 1, "{:?}", output.logs("WARN"));
-    assert!(scenario.requests().len() <= 22);
+    let requests = scenario.requests();
+    assert!(requests.len() <= 22);
+    for request in requests {
+        let day: Date = request
+            .path
+            .rsplit('/')
+            .next()
+            .and_then(|day| day.parse().ok())
+            .expect("a date");
+        assert!(
+            !matches!(day.weekday(), Weekday::Sat | Weekday::Sun),
+            "{day}"
+        );
+    }
     let second = scenario.sync("2026-03-11T07:00:00Z");
     assert_eq!((second.records().len(), scenario.requests().len()), (0, 1));
 }
@@ -231,10 +247,10 @@ fn tables_of_shortened_and_refused_ranges_are_the_same_after_a_later_backfill() 
 fn start_date_of_hours_that_is_moved_before_the_plans_history_is_warned_about_once() {
     for coverage in BOTH {
         let mut market = Market::at(NOW);
-        for day in crate::support::market::weekdays(date(2024, 11, 1), 750) {
-            let start = crate::support::days::new_york_time(day, 15, 0);
-            let bar = crate::support::market::TradedBar::closing_at(200.0);
-            market.bar(crate::support::bar_size::BarSize::HOUR, "AAPL", start, bar);
+        for day in weekdays(date(2024, 11, 1), 750) {
+            let start = new_york_time(day, 15, 0);
+            let bar = TradedBar::closing_at(200.0);
+            market.bar(BarSize::HOUR, "AAPL", start, bar);
         }
         market.plan(PlanFloor::YearsBack(2), coverage);
         let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2026-10-01");
@@ -242,6 +258,15 @@ fn start_date_of_hours_that_is_moved_before_the_plans_history_is_warned_about_on
         let second = scenario.set("start_date", "2014-01-02").sync(NOW);
         let requests = scenario.requests().len();
         scenario.assert_true(&format!("{coverage:?}"));
+        if coverage == PartialCoverage::Refused {
+            let warning =
+                "AAPL: your plan has no data for 2014-01-02 to 2024-11-19; starting at 2024-11-20.";
+            assert!(
+                second.logs("WARN")[0].starts_with(warning),
+                "{:?}",
+                second.logs("WARN")
+            );
+        }
         assert_eq!(
             second.logs("WARN").len(),
             1,
@@ -263,7 +288,7 @@ fn start_date_of_hours_that_is_moved_before_the_plans_history_is_warned_about_on
 fn pause_of_three_weeks_on_a_plan_whose_history_moves_on_re_emits_at_most_the_year_that_is_cut() {
     for coverage in BOTH {
         let mut market = Market::at(NOW);
-        for day in crate::support::market::weekdays(date(2024, 11, 1), 790) {
+        for day in weekdays(date(2024, 11, 1), 790) {
             market.days("AAPL", &[(day, 200.0)]);
         }
         market.plan(PlanFloor::YearsBack(2), coverage);
@@ -290,4 +315,87 @@ fn pause_of_three_weeks_on_a_plan_whose_history_moves_on_re_emits_at_most_the_ye
         assert_eq!(scenario.requests().len(), 1);
         assert_eq!(scenario.sync("2026-12-12T15:00:00Z").records().len(), 0);
     }
+}
+
+#[test]
+fn plans_limit_that_one_ticker_has_found_is_used_by_the_next() {
+    let mut scenario = two_years("AAPL,MSFT", PartialCoverage::Refused);
+    scenario.sync(NOW);
+    let of_second = |requests: &[Request]| -> Vec<String> {
+        let paths = requests
+            .iter()
+            .filter(|request| request.path.contains("/MSFT/"));
+        paths.map(|request| request.path.clone()).collect()
+    };
+    let range = |from: &str| format!("/v2/aggs/ticker/MSFT/range/1/day/{from}/2026-11-19");
+    let asked = of_second(&scenario.requests());
+    let expected = [range("2014-01-02"), range("2024-11-20")];
+    assert_eq!(asked, expected, "the first was sent ahead");
+    // A ticker that begins where the plan does lacks nothing.
+    let first_format = json!({"since": "2014-01-02", "date": "2026-11-20", "adjusted": true});
+    let state = json!({"stock_prices": {"AAPL": first_format}});
+    scenario.connector.state = Some(state);
+    let output = scenario.set("start_date", "2024-11-20").sync(NOW);
+    assert!(
+        output
+            .logs("WARN")
+            .iter()
+            .all(|text| text.starts_with("AAPL")),
+        "{:?}",
+        output.logs("WARN")
+    );
+}
+
+#[test]
+fn plans_limit_that_one_stream_has_found_leaves_another_alone_that_begins_later() {
+    let mut scenario = two_years("AAPL", PartialCoverage::Refused);
+    for day in weekdays(date(2026, 11, 2), 18) {
+        let start = new_york_time(day, 15, 0);
+        scenario
+            .api
+            .market()
+            .bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(200.0));
+    }
+    scenario
+        .connector
+        .stream("stock_prices_by_hour", "incremental");
+    scenario.set("start_date", "2026-11-02").sync(NOW);
+    let hours = scenario.connector.state.take().expect("a state");
+    // Now days come first, and find the limit.
+    let streams = ["stock_prices", "stock_prices_by_hour"];
+    let streams = streams.map(|stream| configured(stream, "incremental"));
+    scenario.connector.catalog["streams"] = json!(streams);
+    scenario.connector.state = Some(hours);
+    scenario.set("start_date", "2014-01-02");
+    let output = scenario.try_sync(NOW).succeeded();
+    let paths: Vec<String> = scenario
+        .requests()
+        .iter()
+        .map(|request| request.path.clone())
+        .collect();
+    assert!(
+        paths
+            .iter()
+            .any(|path| path.ends_with("/hour/2026-11-18/2026-11-20")),
+        "{paths:?}"
+    );
+    assert!(
+        !paths
+            .iter()
+            .any(|path| path.contains("/hour/2024-11-20/2026")),
+        "{paths:?}"
+    );
+    assert!(output.logs("WARN").len() <= 2, "{:?}", output.logs("WARN"));
+}
+
+#[test]
+fn search_for_the_plans_limit_that_fails_is_a_failure() {
+    let mut scenario = two_years("AAPL", PartialCoverage::Refused);
+    scenario
+        .api
+        .inject_faults(|number, _| (number == 2).then(|| Fault::status(400, "", "{}")));
+    assert_eq!(scenario.try_sync(NOW).failure().0, "system_error");
+    scenario.api.heal();
+    scenario.sync(NOW);
+    scenario.assert_true("once it is answered");
 }

@@ -328,6 +328,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bar_is_gone_if_the_plan_shows_older_ones() {
+        let emitted = bars("2023-03-01", &closes(100));
+        let mut now = emitted.clone();
+        let gone = now.remove(4);
+        let expected = Gone {
+            period: Period::Day(gone.day),
+            bars: 1,
+        };
+        assert_eq!(compare_days(&emitted, &now).gone, [expected]);
+    }
+
+    #[test]
     fn what_the_plan_no_longer_shows_is_neither_gone_nor_a_change() {
         let emitted = bars("2024-11-01", &closes(700));
         for hidden in 1..=10 {

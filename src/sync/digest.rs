@@ -137,6 +137,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn zero_has_one_digest_whatever_its_sign() {
+        let zero = BAR.replace("\"o\":1", "\"o\":0");
+        assert_eq!(
+            digest_of(&zero),
+            digest_of(&zero.replace("\"o\":0", "\"o\":-0.0"))
+        );
+    }
+
+    #[test]
     fn bars_of_the_market_are_told_apart_by_their_ticker() {
         let with =
             |ticker: &str| digest_of(&BAR.replace(r#"{"t""#, &format!(r#"{{"T":"{ticker}","t""#)));

@@ -316,6 +316,31 @@ mod tests {
     }
 
     #[test]
+    fn a_year_that_nothing_stands_before_has_all_its_days() {
+        let digests = Digests::parse("2024=2*AAAAAAEA 2025-01-02=AAAAAAEA").unwrap();
+        assert_eq!(digests.period_of(date("2024-01-01")), Period::Year(2024));
+    }
+
+    #[test]
+    fn pieces_are_the_same_only_with_as_many_bars_and_a_digest() {
+        let piece = |bars, digest| Piece {
+            period: Period::Year(2024),
+            bars,
+            digest,
+        };
+        let known = piece(2, Some(digest(7)));
+        for (other, expected) in [
+            (piece(2, Some(digest(7))), true),
+            (piece(3, Some(digest(7))), false),
+            (piece(2, Some(digest(8))), false),
+            (piece(2, None), false),
+        ] {
+            assert_eq!(known.is_same_as(&other), expected, "{other:?}");
+        }
+        assert!(!piece(2, None).is_same_as(&piece(2, None)));
+    }
+
+    #[test]
     fn of_sessions_the_last_two_are_kept_and_of_the_market_the_last_day() {
         for (layout, kept) in [(Layout::Sessions, 2), (Layout::LastDay, 1)] {
             let mut digests = Digests::default();

@@ -28,18 +28,12 @@ impl SeriesSync<'_, '_, '_, '_> {
         self.stretch.told_missing = false;
         let bars = self.compared_bars(pages, cursor);
         self.note_compared(&bars);
-        let has_newer = pages
-            .iter()
-            .any(|read| read.page.bars().iter().any(|bar| bar.cursor > cursor));
-        let mut comparison = compare(
+        let comparison = compare(
             &self.stretch,
             self.plan.layout(),
             &bars,
             self.plan.window.today,
         );
-        if comparison.digests.is_empty() && !has_newer {
-            comparison.digests = self.stretch.digests.clone();
-        }
         if let Some(why) = self.restatement(&comparison, &bars)? {
             // Days and longer bars are all in hand, unless the plan may show a little more of them.
             let are_in_hand = self.plan.layout() == Layout::Bars && self.stretch.granted.is_none();

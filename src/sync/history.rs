@@ -5,7 +5,7 @@ use super::reader::{PageReader, ReadPage, day_request};
 use super::series::{Result, SeriesSync, SyncError};
 use super::stretch::Granted;
 use super::windows::Direction;
-use crate::calendar::{Date, DateRange, MIN_DATE, day_before, is_weekend, next_weekday};
+use crate::calendar::{Date, DateRange, day_before, is_weekend, next_weekday};
 use crate::notices::Notice;
 use crate::polygon::ApiError;
 use crate::streams::Endpoint;
@@ -205,8 +205,31 @@ fn nearest_weekday(day: Date, last: Date) -> Date {
         return next;
     }
     let mut before = day;
-    while is_weekend(before) && before > MIN_DATE {
+    while is_weekend(before) {
         before = day_before(before);
     }
     before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weekend_is_answered_for_by_monday_or_by_friday_where_that_is_too_late() {
+        let date = |text: &str| -> Date { text.parse().unwrap() };
+        for (day, last, expected) in [
+            ("2026-11-18", "2026-11-20", "2026-11-18"),
+            ("2026-11-14", "2026-11-20", "2026-11-16"),
+            ("2026-11-15", "2026-11-16", "2026-11-16"),
+            ("2026-11-14", "2026-11-15", "2026-11-13"),
+            ("2026-11-15", "2026-11-15", "2026-11-13"),
+        ] {
+            assert_eq!(
+                nearest_weekday(date(day), date(last)),
+                date(expected),
+                "{day}"
+            );
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod series;
 mod source;
 mod state_file;
 mod state_json;
+mod state_pace;
 mod steps;
 mod stretch;
 mod window;

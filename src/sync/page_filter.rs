@@ -198,6 +198,30 @@ mod tests {
     }
 
     #[test]
+    fn bars_that_are_left_out_for_now_are_told_from_those_that_do_not_belong() {
+        for (starts, has_later) in [
+            (vec![july(17)], true),
+            (vec![july(9)], false),
+            (vec![july(15)], false),
+            (vec![july(9), july(17)], true),
+        ] {
+            let mut filter = filter();
+            filter
+                .ticker_page(&mut page(bars(&starts)), days())
+                .unwrap();
+            assert_eq!(filter.has_later, has_later, "{starts:?}");
+        }
+    }
+
+    #[test]
+    fn a_bar_that_follows_itself_is_kept_once() {
+        let mut filter = filter();
+        let mut page = page(bars(&[july(13), july(13), july(14)]));
+        filter.ticker_page(&mut page, days()).unwrap();
+        assert_eq!((page.bars().len(), filter.dropped.duplicates), (2, 1));
+    }
+
+    #[test]
     fn a_page_that_repeats_the_one_before_is_empty_and_one_that_goes_back_is_an_error() {
         let mut filter = filter();
         filter

@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_is_not_asked_again() {
+        let (limit, after) = (date(2024, 11, 20), date(2024, 11, 21));
+        let refused_limit = DateRange {
+            from: limit,
+            to: date(2026, 11, 19),
+        };
+        assert_eq!(find(after, refused_limit), (Some(after), 2));
+        let granted_limit = DateRange {
+            from: date(2024, 11, 10),
+            to: limit,
+        };
+        assert_eq!(find(limit, granted_limit), (Some(limit), 2));
+    }
+
+    #[test]
     fn nothing_is_found_where_nothing_is_included() {
         let days = DateRange {
             from: date(2003, 9, 10),

@@ -138,14 +138,10 @@ impl Plan {
     }
 
     fn cursor_in_future(&self, stretch: &Stretch) -> Option<i64> {
-        let starts_in_future = || {
-            let start = self.calendar.cursors(DateRange::day(stretch.since)).start;
-            (start > self.window.last_final_cursor && stretch.since > self.window.today)
-                .then_some(start)
-        };
         match stretch.last_row() {
             Some(row) => (row > self.window.last_final_cursor).then_some(row),
-            None => starts_in_future(),
+            None => (stretch.since > self.window.today)
+                .then(|| self.calendar.cursors(DateRange::day(stretch.since)).start),
         }
     }
 
@@ -372,10 +368,8 @@ mod tests {
             utc_midnight(date("2025-01-02")),
         );
         assert!(known.until.is_some(), "rows on the old basis are left");
-        known.advance(
-            utc_midnight(date("2023-01-03")),
-            utc_midnight(date("2026-11-19")),
-        );
+        let until = known.until.unwrap();
+        known.advance(utc_midnight(date("2023-01-03")), until);
         assert_eq!(known.until, None);
     }
 

@@ -111,3 +111,26 @@ impl Stretch {
         self.since = self.since.min(first_day);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_that_was_read_again_holds_no_older_rows_even_if_its_last_bar_is_gone() {
+        let since: Date = "2026-01-02".parse().unwrap();
+        let mut stretch = Stretch::starting(since, PriceBasis::Adjusted);
+        stretch.advance(10, 50);
+        stretch.restart(since, PriceBasis::Adjusted);
+        stretch.finish_restart();
+        assert_eq!(
+            (stretch.until, stretch.has_rows()),
+            (Some(50), true),
+            "nothing was read"
+        );
+        stretch.advance(10, 40);
+        assert_eq!(stretch.last_row(), Some(50));
+        stretch.finish_restart();
+        assert_eq!((stretch.until, stretch.last_row()), (None, Some(40)));
+    }
+}

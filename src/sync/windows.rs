@@ -225,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn a_quarter_of_a_page_is_not_sparse() {
+        let plan = plan("stock_prices_by_minute", Zone::NewYork);
+        for (bars, length) in [(12_499, 14), (12_500, 7)] {
+            let mut windows = Windows::forward(days("2020-01-01", "2026-11-20"), 7);
+            windows.grow_if_sparse(&plan, bars);
+            assert_eq!(
+                windows.next().map(DateRange::len_days),
+                Some(length),
+                "{bars}"
+            );
+        }
+    }
+
+    #[test]
     fn the_market_has_a_window_for_each_weekday() {
         let plan = plan("market_prices", Zone::NewYork);
         let starts = |direction| {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::state_json::StreamState;
+use super::state_pace::StatePace;
 use super::stretch::Stretch;
 use crate::airbyte::{Output, RecordBatch, StreamStatus};
 use crate::calendar::MAX_DATE;
@@ -22,15 +23,6 @@ use crate::streams::{SeriesId, Stream};
 
 /// Waits shorter than this are not logged.
 const MIN_ANNOUNCED_WAIT: Duration = Duration::from_secs(5);
-
-/// So many bytes of states may be written beyond half of those of the records: up to there a STATE follows every page.
-const STATE_ALLOWANCE: usize = 1 << 20;
-
-/// A STATE follows at the latest after this time, while it is small.
-const MAX_STATE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// States may take so many bytes a second when only time asks for them.
-const STATE_BYTES_PER_SECOND: usize = 20_000;
 
 /// A batch of more bars than this is not kept back.
 const MAX_PENDING_BARS: usize = 2_000;
@@ -57,10 +49,7 @@ pub(crate) struct StreamWriter<'o, 'w> {
     running: bool,
     pending: Pending,
     records_since_state: u64,
-    record_bytes: usize,
-    state_bytes: usize,
-    state_size: usize,
-    last_state_at: Duration,
+    pace: StatePace,
     announced_until: Duration,
     /// What is left to do, for whoever waits.
     pub(crate) remaining: Option<Remaining>,
@@ -78,19 +67,17 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
         clock: SharedClock,
     ) -> io::Result<Self> {
         output.stream_status(stream, StreamStatus::Started)?;
+        let state_size = state.to_json(stream).to_string().len();
         Ok(StreamWriter {
             stream,
-            state_size: state.to_json(stream).to_string().len(),
             state,
             output,
             progress,
-            last_state_at: clock.elapsed(),
+            pace: StatePace::starting(state_size, clock.elapsed()),
             clock,
             running: false,
             pending: Pending::default(),
             records_since_state: 0,
-            record_bytes: 0,
-            state_bytes: 0,
             announced_until: Duration::ZERO,
             remaining: None,
             event_error: None,
@@ -138,7 +125,7 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
             self.flush_pending()?;
         }
         self.start_running()?;
-        self.record_bytes += self.output.records(batch)?;
+        self.pace.wrote_records(self.output.records(batch)?);
         self.records_since_state += batch.bars.len() as u64;
         self.set(series, stretch)
     }
@@ -151,7 +138,7 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
         if let Some((_, after)) = self.pending.after.get_mut(self.stream.display_name(series)) {
             *after = stretch;
             // Two states go with them.
-            if self.allows_state(2 * self.state_size, self.pending.lines.len()) {
+            if self.pace.allows(2, self.pending.lines.len()) {
                 self.flush_pending()?;
             }
             return Ok(());
@@ -248,7 +235,7 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
         if records > 0 {
             self.start_running()?;
             self.output.rendered_records(&lines)?;
-            self.record_bytes += lines.len();
+            self.pace.wrote_records(lines.len());
             self.records_since_state += records;
         }
         for (series, stretch) in after.into_values() {
@@ -258,32 +245,21 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
     }
 
     fn state_if_due(&mut self) -> io::Result<()> {
-        let seconds = self.state_size / STATE_BYTES_PER_SECOND;
-        let interval = MAX_STATE_INTERVAL.max(Duration::from_secs(seconds as u64));
-        let is_late =
-            self.records_since_state > 0 && self.clock.elapsed() >= self.last_state_at + interval;
-        let follows_records = self.records_since_state > 0 && self.allows_state(self.state_size, 0);
-        if is_late || follows_records {
+        if self.records_since_state > 0 && self.pace.is_due(self.clock.elapsed()) {
             self.write_state()
         } else {
             Ok(())
         }
     }
 
-    /// Whether so many more bytes of states go with the records, of which some are still to be written.
-    fn allows_state(&self, more: usize, pending: usize) -> bool {
-        2 * (self.state_bytes + more) <= self.record_bytes + pending + 2 * STATE_ALLOWANCE
-    }
-
     fn write_state(&mut self) -> io::Result<()> {
-        self.state_size = self.output.state(
+        let size = self.output.state(
             self.stream,
             &self.state.to_json(self.stream),
             self.records_since_state,
         )?;
-        self.state_bytes += self.state_size;
+        self.pace.wrote_state(size, self.clock.elapsed());
         self.records_since_state = 0;
-        self.last_state_at = self.clock.elapsed();
         Ok(())
     }
 }
