@@ -4,6 +4,7 @@ use chrono::Days;
 
 use crate::scenario::Scenario;
 use crate::support::bar_size::BarSize;
+use crate::support::connector::configured;
 use crate::support::days::{Date, date, new_york_midnight, new_york_time};
 use crate::support::market::{Market, TradedBar, weekdays};
 
@@ -187,4 +188,23 @@ fn state_of_two_years_is_at_most_600_bytes() {
         }
     }
     assert_eq!(date(2026, 11, 28) - Days::new(745), date(2024, 11, 13));
+}
+
+#[test]
+fn two_streams_of_three_tickers_cost_six_requests() {
+    let mut scenario = hours();
+    for ticker in ["AAPL", "MSFT", "TSLA"] {
+        scenario
+            .api
+            .market()
+            .days(ticker, &[(date(2026, 11, 12), 200.0)]);
+    }
+    let streams = ["stock_prices", "stock_prices_by_hour"];
+    let streams = streams.map(|stream| configured(stream, "full_refresh"));
+    scenario.connector.catalog["streams"] = streams.into();
+    scenario
+        .set("stock_ticker", "AAPL,MSFT,TSLA")
+        .try_sync("2026-11-13T12:00:00Z")
+        .succeeded();
+    assert_eq!(scenario.requests().len(), 6, "none is asked for twice");
 }

@@ -1,9 +1,11 @@
 //! The pace on a key with a quota, on a simulated clock. On wiremock.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use source_stock_ticker_api::clock::Clock;
 
 use crate::support::clock::SimulatedClock;
@@ -188,4 +190,82 @@ fn nothing_but_refusals_end_the_run_after_a_quarter_of_an_hour() {
     assert_eq!(output.statuses().last(), Some(&"INCOMPLETE"));
     let minutes = run.clock.elapsed().as_secs() / 60;
     assert!((15..=16).contains(&minutes), "{minutes} minutes");
+}
+
+/// What the waits say is left: so many of so many, and minutes.
+fn left(output: &Output) -> Vec<(usize, usize, usize)> {
+    let logs = output.logs("INFO").into_iter();
+    let waits = logs.filter(|text| text.starts_with("Rate limit reached"));
+    let numbers = |text: &str| -> Vec<usize> {
+        let words = text.split(|c: char| !c.is_ascii_digit());
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    waits
+        .map(|text| match numbers(text)[..] {
+            [_seconds, left, all, minutes] => (left, all, minutes),
+            _ => panic!("{text}"),
+        })
+        .collect()
+}
+
+#[test]
+fn waits_say_how_much_is_left_and_how_long_it_takes_at_the_limit_that_was_learned() {
+    let run = tickers(100);
+    run.api.set_quota(20, run.clock.clone());
+    let waits = left(&run.read().0);
+    let (first_left, all, minutes) = waits[0];
+    assert!((75..=90).contains(&first_left), "{first_left}");
+    let at_first = "by the cheapest plan's limit";
+    assert_eq!(
+        (all, minutes),
+        (100, first_left.div_ceil(FREE)),
+        "{at_first}"
+    );
+    let last = *waits.last().expect("a wait");
+    assert!(last.0 <= 40 && last.2 == last.0.div_ceil(20), "{waits:?}");
+}
+
+#[test]
+fn waits_of_the_market_count_its_days() {
+    let mut run = tickers(1);
+    run.connector
+        .set("start_date", "2026-11-02")
+        .stream("market_prices", "incremental");
+    run.api.set_quota(FREE, run.clock.clone());
+    let (output, _) = run.read();
+    let text = output.logs("INFO")[0];
+    assert!(
+        text.ends_with(" 14 of 14 days remaining (about 3 min)."),
+        "{text}"
+    );
+}
+
+#[test]
+fn wait_of_a_moment_is_not_announced() {
+    // After some seconds of retries, so that the wait's end is no short time after the start.
+    let run = tickers(1);
+    run.api.inject_faults(|number, _| match number {
+        0..4 => Some(Fault::status(503, "", "")),
+        4 => Some(Fault::status(429, "Retry-After: 2", "")),
+        _ => None,
+    });
+    let (output, duration) = run.read();
+    assert!(duration > Duration::from_secs(8), "{duration:?}");
+    assert_eq!(left(&output), []);
+}
+
+#[test]
+fn wait_of_several_requests_is_announced_once() {
+    let run = tickers(8);
+    run.api
+        .inject_faults(|number, _| (number < 8).then(|| Fault::status(429, "Retry-After: 20", "")));
+    let output = run.read().0;
+    let reset = |message: &Value| {
+        let reasons = &message["trace"]["stream_status"]["reasons"];
+        reasons[0]["rate_limited"]["quota_reset"].as_i64()
+    };
+    let resets: Vec<i64> = output.messages.iter().filter_map(reset).collect();
+    assert!(!resets.is_empty());
+    let is_another = |pair: &[i64]| pair[0] + 5_000 <= pair[1];
+    assert!(resets.windows(2).all(is_another), "{resets:?}");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::connector::{Connector, Destination};
 use crate::support::days::{Date, date};
-use crate::support::fake_api::{FakeApi, KEY};
+use crate::support::fake_api::{FakeApi, Fault, KEY};
 use crate::support::market::{Market, TradedBar};
 
 /// The closes of the tutorial's transcripts.
@@ -195,6 +195,51 @@ fn start_date_in_the_future_reads_nothing_and_can_be_taken_back() {
         .set("start_date", "2020-12-15")
         .resume_from(&first);
     assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 5);
+}
+
+#[test]
+fn start_date_of_today_reads_nothing_yet() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-22");
+    let output = connector.run_at(NOW, "read").succeeded();
+    let told = ["TSLA: nothing to sync yet: 2020-12-22 is not over"];
+    assert_eq!(
+        (output.logs("INFO"), output.records().len()),
+        (told.to_vec(), 0)
+    );
+    assert_eq!(api.take_requests().len(), 0);
+}
+
+#[test]
+fn second_sync_of_a_single_day_says_that_it_is_up_to_date() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-21");
+    let first = connector.run_at(NOW, "read").succeeded();
+    connector.resume_from(&first);
+    let second = connector.run_at(NOW, "read").succeeded();
+    let told = ["TSLA: up to date; last bar 2020-12-21"];
+    assert_eq!(second.logs("INFO"), told);
+}
+
+#[test]
+fn new_pages_before_one_that_fails_are_kept() {
+    let api = api();
+    api.market().page_size = 1;
+    let mut connector = Connector::new(&api, "TSLA");
+    connector
+        .set("start_date", "2020-12-15")
+        .set("end_date", "2020-12-16");
+    let first = connector.run_at(NOW, "read").succeeded();
+    api.take_requests();
+    api.inject_faults(|number, _| (number == 4).then(|| Fault::status(400, "", "{}")));
+    connector.set("end_date", Value::Null).resume_from(&first);
+    let second = connector.run_at(NOW, "read");
+    assert_eq!(second.exit_code, Some(1));
+    let kept = [("TSLA", "2020-12-17", 655.9), ("TSLA", "2020-12-18", 695.0)];
+    assert_eq!(second.prices(), kept);
+    assert_eq!(second.last_state()["TSLA"]["date"], "2020-12-18");
 }
 
 #[test]

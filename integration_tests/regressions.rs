@@ -5,6 +5,7 @@ use crate::support::bar_size::BarSize;
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::Output;
 use crate::support::days::{Date, date, moment, new_york_midnight, new_york_time};
+use crate::support::fake_api::Fault;
 use crate::support::market::{Market, TradedBar, weekdays};
 
 /// A close of its own for every day.
@@ -204,6 +205,21 @@ fn split_that_takes_effect_between_two_pages_leaves_one_basis() {
             .rows
             .retain(|key, _| key.1.as_str() < "2026-03-10");
         scenario.assert_true(stream);
+    }
+}
+
+#[test]
+fn midnight_that_passes_while_a_single_page_is_waited_for_asks_nothing_again() {
+    for stream in DAYS_AND_HOURS {
+        let scenario = history(stream, date(2026, 1, 5), 66, "2026-03-02");
+        let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
+        scenario.api.follow(clock.clone());
+        scenario
+            .api
+            .inject_faults(|number, _| (number == 0).then(|| Fault::status(429, "", "{}")));
+        let output = scenario.connector.run_with_clock(&clock, "read");
+        output.succeeded();
+        assert_eq!(scenario.requests().len(), 2, "{stream}");
     }
 }
 

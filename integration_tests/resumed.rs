@@ -60,16 +60,26 @@ fn state_in_the_future_is_kept() {
     let api = api();
     let own = json!({"TSLA": {"since": "2020-01-02", "date": "2121-01-01", "adjusted": true}});
     let tutorial = json!({"date": "2121-01-01"});
-    for (given, key) in [(own, "date"), (tutorial, "since")] {
+    let (is_future, is_not_over) = (
+        "TSLA: cursor 2121-01-01 is in the future; nothing to sync",
+        "TSLA: nothing to sync yet: 2121-01-01 is not over",
+    );
+    for (given, start_date, key, text) in [
+        (&own, json!("2019-01-02"), "date", is_future),
+        (&own, Value::Null, "date", is_future),
+        (&tutorial, json!("2019-01-02"), "since", is_not_over),
+        (&tutorial, Value::Null, "since", is_future),
+    ] {
         let mut connector = Connector::new(&api, "TSLA");
-        connector.set("start_date", "2019-01-02");
-        connector.state = Some(state_of("stock_prices", &given));
+        connector.set("start_date", start_date);
+        connector.state = Some(state_of("stock_prices", given));
         // The state that comes out must be as far in the future as the one that went in.
         for _ in 0..2 {
             let output = connector.run_at(NOW, "read").succeeded();
             assert_eq!(output.records().len(), 0);
             assert_eq!(output.last_state()["TSLA"][key], "2121-01-01", "{given}");
             assert_eq!(output.statuses(), ["STARTED", "COMPLETE"]);
+            assert_eq!(output.logs("INFO"), [text]);
             connector.resume_from(&output);
         }
     }
