@@ -126,9 +126,7 @@ fn inflate_member(bytes: &[u8], hint: usize, most: usize) -> Result<(Vec<u8>, &[
             "there is something else after its gzip".to_owned(),
         ));
     }
-    // Deflate makes nothing more than about a thousand times smaller: a hint beyond that is none.
-    let is_plausible = hint <= bytes.len().saturating_mul(1_100);
-    let mut size = if is_plausible { hint.min(most) } else { 0 };
+    let mut size = first_size(bytes.len(), hint, most);
     let mut decompressor = Decompressor::new();
     loop {
         let mut inflated = vec![0; size];
@@ -143,14 +141,20 @@ fn inflate_member(bytes: &[u8], hint: usize, most: usize) -> Result<(Vec<u8>, &[
                 return Err(BodyError::TooLarge);
             }
             Err(DecompressionError::InsufficientSpace) => {
-                size = size
-                    .max(bytes.len())
-                    .max(4 << 10)
-                    .saturating_mul(2)
-                    .min(most);
+                size = size.max(bytes.len()).saturating_mul(2).min(most);
             }
             Err(error) => return Err(BodyError::Broken(format!("its gzip: {error}"))),
         }
+    }
+}
+
+/// The size to try first: the hint, unless it can't be true. Deflate makes nothing more than about a
+/// thousand times smaller.
+fn first_size(compressed: usize, hint: usize, most: usize) -> usize {
+    if hint <= compressed.saturating_mul(1_100) {
+        hint.min(most)
+    } else {
+        0
     }
 }
 
@@ -159,7 +163,7 @@ fn inflate_member(bytes: &[u8], hint: usize, most: usize) -> Result<(Vec<u8>, &[
 fn member_end(bytes: &[u8], inflated: &[u8]) -> Option<usize> {
     const MIN_HEADER: usize = 10;
     // The size is kept modulo 2^32, which no answer reaches.
-    let trailer = u64::from(crc32(inflated)) | u64::try_from(inflated.len()).ok()? << 32;
+    let trailer = u64::from(crc32(inflated)) + (u64::try_from(inflated.len()).ok()? << 32);
     let is_trailer = |window: &[u8]| {
         window
             .first_chunk()
@@ -209,6 +213,31 @@ mod tests {
         assert_eq!(text_of(&gzip(b""), true).unwrap(), "");
         let long = "0123456789".repeat(100_000);
         assert_eq!(text_of(&gzip(long.as_bytes()), true).unwrap(), long);
+    }
+
+    #[test]
+    fn a_hint_that_can_not_be_true_reserves_nothing() {
+        for (hint, expected) in [(50_000, 50_000), (110_000, 110_000), (110_001, 0)] {
+            assert_eq!(first_size(100, hint, 1 << 20), expected);
+        }
+        assert_eq!(first_size(100, 50_000, 10_000), 10_000);
+    }
+
+    #[test]
+    fn buffers_are_used_again_unless_they_are_large_or_many() {
+        let buffers = Buffers::default();
+        buffers.give_back(b"a body".to_vec());
+        let again = buffers.take();
+        assert_eq!((again.len(), again.capacity()), (0, 6));
+        for (bytes, is_kept) in [(4 << 20, true), ((4 << 20) + 1, false)] {
+            buffers.give_back(Vec::with_capacity(bytes));
+            assert_eq!(buffers.take().capacity() == bytes, is_kept, "{bytes}");
+        }
+        for _ in 0..20 {
+            buffers.give_back(vec![0]);
+        }
+        let kept = (0..20).filter(|_| buffers.take().capacity() > 0);
+        assert_eq!(kept.count(), Buffers::MAX_KEPT);
     }
 
     #[test]

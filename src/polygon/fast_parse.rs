@@ -138,3 +138,29 @@ fn digits(bytes: &[u8], at: usize) -> Option<usize> {
         .position(|byte| !byte.is_ascii_digit())?;
     (count > 0).then_some(at + count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_ends_where_it_does_and_is_refused_where_it_might_be_out_of_range() {
+        let long = |digits: usize| "9".repeat(digits) + ",";
+        for (text, expected) in [
+            ("0,", Some(1)),
+            ("0.5,", Some(3)),
+            ("-12.25}", Some(6)),
+            ("1e99,", Some(4)),
+            ("1E-05,", Some(5)),
+            ("1e100,", None),
+            ("-,", None),
+            (".5,", None),
+            ("1.,", None),
+            ("1e,", None),
+            (&long(200), Some(200)),
+            (&long(201), None),
+        ] {
+            assert_eq!(number(text.as_bytes(), 0), expected, "{text}");
+        }
+    }
+}

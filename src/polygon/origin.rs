@@ -134,6 +134,8 @@ mod tests {
             "https://api.polygon.io?x=1",
             "https://api.polygon.io:port",
             "https://\u{430}pi.polygon.io",
+            "https://api%2Epolygon.io",
+            "https://api.poly\tgon.io",
             "ftp://api.polygon.io",
             "file:///etc/passwd",
             "api.polygon.io",
@@ -144,6 +146,14 @@ mod tests {
         ] {
             assert!(Origin::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn http_to_another_machine_is_told_as_such() {
+        let told = Origin::parse("http://api.polygon.io").unwrap_err();
+        assert!(told.contains("clear text"), "{told}");
+        let told = Origin::parse("ftp://api.polygon.io").unwrap_err();
+        assert!(told.ends_with("must begin with https://"), "{told}");
     }
 
     #[test]

@@ -219,9 +219,11 @@ mod tests {
             Next::Delayed(1, Duration::from_secs(30))
         );
         state.queued.remove(&3);
+        state.queued.insert(4, job(40));
         assert_eq!(
             state.next(NOW, false),
-            Next::Delayed(2, Duration::from_secs(20))
+            Next::Delayed(2, Duration::from_secs(20)),
+            "the first that may go"
         );
     }
 
