@@ -257,8 +257,14 @@ fn wait_of_a_moment_is_not_announced() {
 #[test]
 fn wait_of_several_requests_is_announced_once() {
     let run = tickers(8);
-    run.api
-        .inject_faults(|number, _| (number < 8).then(|| Fault::status(429, "Retry-After: 20", "")));
+    let refused = Mutex::new(BTreeSet::new());
+    run.api.inject_faults(move |_, request| {
+        let is_new = refused
+            .lock()
+            .expect("no panic")
+            .insert(request.path.clone());
+        is_new.then(|| Fault::status(429, "Retry-After: 20", ""))
+    });
     let output = run.read().0;
     let reset = |message: &Value| {
         let reasons = &message["trace"]["stream_status"]["reasons"];
