@@ -245,10 +245,21 @@ mod tests {
         assert_eq!(state.lacks_worker(), None, "one is idle");
         (state.idle, state.workers) = (0, MAX_IN_FLIGHT);
         assert_eq!(state.lacks_worker(), None);
+        for (awaited, resting) in [(Some(1), 0), (None, MAX_IN_FLIGHT), (Some(2), 1)] {
+            (state.awaited, state.resting) = (awaited, resting);
+            assert_eq!(state.lacks_worker(), None, "{awaited:?}, {resting}");
+        }
         (state.awaited, state.resting) = (Some(1), MAX_IN_FLIGHT);
         assert_eq!(state.lacks_worker(), Some(WorkerKind::Express));
         state.workers += 1;
         assert_eq!(state.lacks_worker(), None);
+    }
+
+    #[test]
+    fn eight_requests_are_wanted_at_a_time() {
+        let mut state = state(&[]);
+        let wanted = (0..20).take_while(|id| state.has_room() && state.wanted.insert(*id));
+        assert_eq!(wanted.count(), 8);
     }
 
     #[test]
