@@ -470,7 +470,9 @@ mod tests {
             panic!("not retried")
         };
         assert!(
-            cause.starts_with("the response broke off: ") && !cause.contains("http://"),
+            cause.starts_with("the response broke off: ")
+                && cause.contains("end of file")
+                && !cause.contains("http://"),
             "{cause}"
         );
         assert_eq!(status, Some((200, 7)));

@@ -321,6 +321,21 @@ mod tests {
     }
 
     #[test]
+    fn url_is_cut_into_path_and_query() {
+        for (url, expected) in [
+            ("https://h/a/b?c=d#e", Some(("/a/b", "c=d"))),
+            ("/a?next=https://h/b", Some(("/a", "next=https://h/b"))),
+            ("?next=https://h/b", Some(("", "next=https://h/b"))),
+            ("https://h/a?b=<c>", None),
+            ("https://h/a b", None),
+            ("https://h/\u{e4}", None),
+            ("https://h", None),
+        ] {
+            assert_eq!(path_and_query(url), expected, "{url}");
+        }
+    }
+
+    #[test]
     fn next_url_may_spell_the_ticker_in_its_own_way() {
         let next_url = "https://api.polygon.io/v2/aggs/ticker/X:BTCUSD/range/1/minute/1690791480000/1690847999999?cursor=x";
         let next = minutes("X:BTCUSD").follow(next_url).unwrap();
