@@ -454,6 +454,46 @@ mod tests {
         }
         assert_eq!(fetcher.queue.lock().buffered, 0);
         assert_eq!(server.requests().len(), 11);
+        assert_that_all_workers_are_idle(&fetcher, 8);
+    }
+
+    /// Waits until so many workers are there, all idle and none at rest.
+    fn assert_that_all_workers_are_idle(fetcher: &Fetcher, expected: usize) {
+        let mut counts = (0, 0, 0);
+        for _ in 0..400 {
+            let state = fetcher.queue.lock();
+            counts = (state.workers, state.idle, state.resting);
+            drop(state);
+            if counts == (expected, expected, 0) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("workers, idle, resting: {counts:?}");
+    }
+
+    #[test]
+    fn workers_that_wait_are_there_for_the_next_request() {
+        let server = test_server::start(|target, number| {
+            if number % 2 == 0 {
+                answer(502, "", b"")
+            } else {
+                ok(&page(target))
+            }
+        });
+        let mut fetcher = fetcher(&server, RequestPolicy::SYNC);
+        for number in 0..5 {
+            fetcher
+                .fetch(&request(&format!("T{number}")), &mut ignore())
+                .unwrap();
+        }
+        let workers = fetcher.queue.lock().workers;
+        assert_that_all_workers_are_idle(&fetcher, workers);
+        assert!(
+            (1..=3).contains(&workers),
+            "{workers} for one request at a time"
+        );
+        assert_eq!(fetcher.queue.lock().limiter.answers(), 5, "a 502 is none");
     }
 
     #[test]

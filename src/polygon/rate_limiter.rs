@@ -284,7 +284,8 @@ impl RateLimiter {
                 .is_some_and(|(oldest, _)| now < *oldest + MINUTE / 2)
     }
 
-    fn answers(&self) -> usize {
+    /// How many requests were answered in the last minute.
+    pub(super) fn answers(&self) -> usize {
         self.finished
             .iter()
             .filter(|(_, is_answered)| *is_answered)
