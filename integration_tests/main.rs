@@ -18,6 +18,7 @@ mod debug_logs;
 mod fault_rows;
 mod faults;
 mod fuzz;
+mod golden;
 mod handed_over;
 mod interrupted;
 mod intraday;
