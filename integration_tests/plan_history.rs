@@ -399,3 +399,24 @@ fn search_for_the_plans_limit_that_fails_is_a_failure() {
     scenario.sync(NOW);
     scenario.assert_true("once it is answered");
 }
+
+#[test]
+fn read_of_earlier_hours_that_is_cut_off_at_the_plans_limit_misses_nothing() {
+    for lines in (0..60).step_by(3) {
+        let mut market = Market::at(NOW);
+        market.page_size = 4;
+        for day in weekdays(date(2024, 11, 1), 60) {
+            let start = new_york_time(day, 15, 0);
+            market.bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(200.0));
+        }
+        let last = new_york_time(date(2026, 11, 18), 15, 0);
+        market.bar(BarSize::HOUR, "AAPL", last, TradedBar::closing_at(200.0));
+        market.plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
+        let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2026-11-16");
+        scenario.sync(NOW);
+        scenario.set("start_date", "2014-01-02");
+        scenario.sync_until_line(NOW, lines);
+        scenario.sync(NOW);
+        scenario.assert_true(&format!("cut off after {lines} lines"));
+    }
+}

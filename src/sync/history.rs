@@ -35,11 +35,17 @@ impl SeriesSync<'_, '_, '_, '_> {
     pub(super) fn backfill(&mut self, days: DateRange) -> Result<()> {
         let mut reader = self.reader(days, Direction::Backward);
         let (mut first, mut anchor, mut bars_of_window) = (None, None, 0);
+        let mut is_cut = false;
         loop {
             let read = match reader.next(self.source, &mut |event| self.writer.event(event)) {
-                Err(error) if error.is_before_plan_history() => {
-                    self.backfill_from_plan_start(days)?;
-                    break;
+                Err(error) if error.is_before_plan_history() && !is_cut => {
+                    let Some(included) = self.included_before_stretch(days)? else {
+                        break;
+                    };
+                    self.tell_dropped(&reader)?;
+                    reader = self.reader(included, Direction::Backward);
+                    is_cut = true;
+                    continue;
                 }
                 read => read?,
             };
@@ -77,28 +83,14 @@ impl SeriesSync<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// Reads the part that the plan includes of the days before the stretch; the rest can't be had.
-    fn backfill_from_plan_start(&mut self, days: DateRange) -> Result<()> {
+    /// The part that the plan includes of the days before the stretch, of which some were refused; the rest can't be
+    /// had, which is told.
+    fn included_before_stretch(&mut self, days: DateRange) -> Result<Option<DateRange>> {
         let refused = DateRange {
             from: days.from,
             to: day_before(self.stretch.since),
         };
         let start = self.find_plan_start(refused)?;
-        if let Some(start) = start {
-            let included = DateRange {
-                from: start,
-                ..refused
-            };
-            let mut reader = self.reader(included, Direction::Forward);
-            while let Some(read) =
-                reader.next(self.source, &mut |event| self.writer.event(event))?
-            {
-                let first = read.page.bars().first().map(|bar| bar.cursor);
-                self.stretch.first = earlier(self.stretch.first, first);
-                self.emit(&read.page, read.page.bars())?;
-            }
-            self.tell_dropped(&reader)?;
-        }
         let lacking = start.map_or(refused, |start| DateRange {
             to: day_before(start),
             ..refused
@@ -106,7 +98,8 @@ impl SeriesSync<'_, '_, '_, '_> {
         self.notice(&Notice::OutsidePlan {
             days: lacking,
             start,
-        })
+        })?;
+        Ok(start.map(|from| DateRange { from, ..refused }))
     }
 
     /// Leaves out days that are known to lie before the plan's history.

@@ -211,34 +211,32 @@ impl Fields<'_> {
 }
 
 /// Reads what [`stretch_to_json`] writes, or less: with a cursor alone, the history is taken to begin there, and without
-/// `adjusted`, to be on the basis that is wanted now. What an earlier version left unfinished counts as not read.
+/// `adjusted`, to be on the basis that is wanted now.
 fn stretch_from_json(json: &Value, stream: &Stream, basis: PriceBasis) -> Result<Stretch> {
     let Some(json) = json.as_object() else {
         bail!("expected an object, got {}", quoted(json))
     };
     let fields = Fields { json, stream };
-    let cursor = fields.cursor(stream.cursor_field())?;
-    let mut since = fields.date("since")?;
-    // 0.1.0 knew further ranges that were being read; they are read again, with all the rest.
+    let last = fields.cursor(stream.cursor_field())?;
+    let (mut since, mut cursor, mut until) = (fields.date("since")?, last, fields.cursor("until")?);
+    // 0.1.0 knew further ranges that were being read: they go on, with all that follows them.
     for unfinished in ["backfill", "reread"] {
         match json.get(unfinished) {
             None | Some(Value::Null) => {}
             Some(Value::Object(range)) => {
-                let range_since = Fields {
+                let range = Fields {
                     json: range,
                     stream,
-                }
-                .date("since")?;
-                // The whole market is not read again, but its unfinished days before the stretch are.
-                if stream.endpoint == Endpoint::Range {
-                    since = [since, range_since].into_iter().flatten().min();
-                }
+                };
+                since = [since, range.date("since")?].into_iter().flatten().min();
+                cursor = cursor.min(range.cursor(stream.cursor_field())?);
+                until = until.max(last);
             }
             Some(other) => bail!("\"{unfinished}\" must be an object, got {}", quoted(other)),
         }
     }
     let digests = fields.parsed("digests", "a list of digests", Digests::parse)?;
-    let first = fields.cursor("first")?.or(cursor);
+    let first = fields.cursor("first")?.or(last);
     // The stretch holds its first bar, whatever the state says.
     let since = since.into_iter().chain(first.map(utc_date)).min();
     Ok(Stretch {
@@ -247,7 +245,7 @@ fn stretch_from_json(json: &Value, stream: &Stream, basis: PriceBasis) -> Result
         })?,
         first,
         cursor,
-        until: fields.cursor("until")?,
+        until,
         basis: fields
             .flag("adjusted")?
             .map_or(basis, PriceBasis::from_adjusted),
