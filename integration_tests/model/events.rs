@@ -39,8 +39,8 @@ impl World {
     /// Lets something happen to the market, and tells what.
     pub fn change(&mut self, market: &mut Market, rng: &mut Rng) -> String {
         match rng.u8(..12) {
-            0..4 => self.correct(market, rng),
-            4 => self.take_correction_back(market, rng),
+            0..3 => self.correct(market, rng),
+            3 | 4 => self.take_correction_back(market, rng),
             5 | 6 => self.reveal(market, rng),
             7 | 8 => self.hide(market, rng),
             9 => self.split_on_time(market, rng),
@@ -153,14 +153,23 @@ impl World {
 
     /// From the evening before its first day, or from midnight.
     fn split_on_time(&self, market: &mut Market, rng: &mut Rng) -> String {
+        if rng.bool() {
+            return self.split_at_midnight(market, rng);
+        }
         let first_day = new_york_date(market.now) + Days::new(1);
         let evening = time_in(NEW_YORK, first_day - Days::new(1), 20, 0);
-        let known_from = if rng.bool() {
-            evening
-        } else {
-            midnight(NEW_YORK, first_day)
-        };
-        self.split(market, first_day, moment_at(known_from), rng)
+        self.split(market, first_day, moment_at(evening), rng)
+    }
+
+    /// A split that takes effect, and is known, from the next midnight on.
+    pub fn split_at_midnight(&self, market: &mut Market, rng: &mut Rng) -> String {
+        let first_day = new_york_date(market.now) + Days::new(1);
+        self.split(
+            market,
+            first_day,
+            moment_at(midnight(NEW_YORK, first_day)),
+            rng,
+        )
     }
 
     fn split_late(&self, market: &mut Market, rng: &mut Rng) -> String {

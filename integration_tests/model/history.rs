@@ -121,6 +121,13 @@ impl<'a> History<'a> {
     fn sync_with(&mut self, disturbance: Disturbance, is_killed: bool) -> Result<(), String> {
         let before = self.now;
         self.let_time_pass(disturbance);
+        if matches!(disturbance, Disturbance::Slow(_)) && self.rng.bool() {
+            // It takes effect while the sync goes on.
+            let mut market = self.api.market();
+            market.now = self.now;
+            let told = self.world.split_at_midnight(&mut market, &mut self.rng);
+            self.story.push(format!("- {told}"));
+        }
         let mut run = self.run(disturbance);
         let full_exit_code = run.output.exit_code;
         self.failed_before = full_exit_code != Some(0);
