@@ -332,7 +332,7 @@ fn plans_limit_that_one_ticker_has_found_is_used_by_the_next() {
     let expected = [range("2014-01-02"), range("2024-11-20")];
     assert_eq!(asked, expected, "the first was sent ahead");
     // A ticker that begins where the plan does lacks nothing.
-    let first_format = json!({"since": "2014-01-02", "date": "2026-11-20", "adjusted": true});
+    let first_format = json!({"since": "2014-01-02", "date": "2026-10-20", "adjusted": true});
     let state = json!({"stock_prices": {"AAPL": first_format}});
     scenario.connector.state = Some(state);
     let output = scenario.set("start_date", "2024-11-20").sync(NOW);
@@ -386,6 +386,25 @@ fn plans_limit_that_one_stream_has_found_leaves_another_alone_that_begins_later(
         "{paths:?}"
     );
     assert!(output.logs("WARN").len() <= 2, "{:?}", output.logs("WARN"));
+}
+
+#[test]
+fn plans_limit_is_found_although_the_plan_does_not_show_today() {
+    const REFUSAL: &str =
+        r#"{"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe."}"#;
+    let mut market = Market::at(NOW);
+    for day in weekdays(date(2024, 11, 1), 740) {
+        let start = new_york_time(day, 15, 0);
+        market.bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(200.0));
+    }
+    market.plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
+    let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2014-01-02");
+    scenario.api.inject_faults(|_, request| {
+        let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
+        is_today.then(|| Fault::status(403, "", REFUSAL))
+    });
+    scenario.sync(NOW);
+    scenario.assert_true("up to yesterday");
 }
 
 #[test]

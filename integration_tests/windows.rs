@@ -201,9 +201,10 @@ fn read_of_earlier_hours_that_fails_is_not_taken_for_the_plans_limit() {
         "2026-11-02",
     );
     scenario.sync(NOW);
-    scenario.api.inject_faults(|_, request| {
+    let is_first = AtomicBool::new(true);
+    scenario.api.inject_faults(move |_, request| {
         let is_before = !request.path.contains("/2026-11-");
-        is_before.then(|| Fault::status(400, "", "{}"))
+        (is_before && is_first.swap(false, Relaxed)).then(|| Fault::status(400, "", "{}"))
     });
     let output = scenario.set("start_date", "2026-03-02").try_sync(NOW);
     assert_eq!(output.failure().0, "system_error");

@@ -224,3 +224,122 @@ impl<'w> Output<'w> {
         redacted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::bar_calendar::BarCalendar;
+    use crate::calendar::Zone;
+    use crate::clock::SystemClock;
+    use crate::polygon::response::Page;
+
+    /// Every write, as it came.
+    #[derive(Clone, Default)]
+    struct Writes(Rc<RefCell<Vec<String>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            self.0.borrow_mut().push(text);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written meanwhile.
+    fn written(write: impl FnOnce(&mut Output<'_>, &Writes)) -> Vec<String> {
+        let writes = Writes::default();
+        let mut sink = writes.clone();
+        write(
+            &mut Output::new(&mut sink, SystemClock::start(), false),
+            &writes,
+        );
+        writes.0.take()
+    }
+
+    fn page(bars: usize) -> Page {
+        let bar = |number: usize| format!(r#"{{"t":{number},"o":1,"h":1,"l":1,"c":1,"v":1}}"#);
+        let bars: Vec<String> = (0..bars).map(bar).collect();
+        Page::parse(format!(r#"{{"results":[{}]}}"#, bars.join(","))).unwrap()
+    }
+
+    fn batch(page: &Page) -> RecordBatch<'_> {
+        let stream = Stream::by_name("stock_prices").unwrap();
+        RecordBatch {
+            stream,
+            page,
+            bars: page.bars(),
+            ticker: Some("TSLA"),
+            adjusted: true,
+            calendar: BarCalendar {
+                timespan: stream.timespan,
+                zone: Zone::NewYork,
+            },
+        }
+    }
+
+    #[test]
+    fn records_wait_for_the_next_message_unless_they_are_many() {
+        let few = written(|output, writes| {
+            output.records(&batch(&page(3))).unwrap();
+            assert_eq!(writes.0.borrow().len(), 0, "nothing yet");
+            output.log(LogLevel::Info, "done").unwrap();
+        });
+        assert_eq!((few.len(), few[0].lines().count()), (1, 4));
+        let many = written(|output, writes| {
+            output.records(&batch(&page(5_000))).unwrap();
+            let count = writes.0.borrow().len();
+            assert!((2..=5).contains(&count), "{count} writes");
+        });
+        assert!(many.iter().all(|write| write.len() < 2 * BUFFER_SIZE));
+        let rendered = written(|output, writes| {
+            output
+                .rendered_records(&vec![b' '; BUFFER_SIZE - 1])
+                .unwrap();
+            assert_eq!(writes.0.borrow().len(), 0, "nothing yet");
+            output.rendered_records(b" ").unwrap();
+        });
+        assert_eq!(rendered.concat().len(), BUFFER_SIZE);
+    }
+
+    #[test]
+    fn lengths_of_records_and_states_are_told() {
+        let mut lengths = (0, 0);
+        let stream = Stream::by_name("stock_prices").unwrap();
+        let lines = written(|output, _| {
+            output.records(&batch(&page(1))).unwrap();
+            lengths.0 = output.records(&batch(&page(2_500))).unwrap();
+            lengths.1 = output.state(stream, &json!({"TSLA": {}}), 2_501).unwrap();
+        })
+        .concat();
+        let of_kind = |kind: &str| -> usize {
+            let lines = lines
+                .split_inclusive('\n')
+                .filter(|line| line.contains(kind));
+            lines.map(str::len).sum()
+        };
+        let (first, _) = lines.split_once('\n').unwrap();
+        let expected = (of_kind("RECORD") - first.len() - 1, of_kind("STATE"));
+        assert_eq!(lengths, expected);
+    }
+
+    #[test]
+    fn only_a_text_that_is_too_long_is_cut() {
+        for (length, is_cut) in [(MAX_TEXT_LEN, false), (MAX_TEXT_LEN + 1, true)] {
+            let text = "x".repeat(length);
+            let line = written(|output, _| output.log(LogLevel::Info, &text).unwrap()).concat();
+            assert_eq!(
+                (line.contains('…'), line.contains(&text)),
+                (is_cut, !is_cut)
+            );
+        }
+    }
+}

@@ -128,7 +128,7 @@ impl TimestampCache {
         let (day, time) = (cursor.div_euclid(DAY_MS), cursor.rem_euclid(DAY_MS));
         if self.day != Some(day) || time % SECOND != 0 {
             self.text = Timespan::HOUR.cursor_text(cursor);
-            self.day = (time % SECOND == 0).then_some(day);
+            self.day = Some(day);
         } else {
             let seconds = time / SECOND;
             let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
@@ -156,6 +156,7 @@ mod tests {
             1_690_847_999_000,
             1_690_848_000_000,
             1_690_848_000_500,
+            1_690_848_001_000,
             -1_000,
             0,
         ] {

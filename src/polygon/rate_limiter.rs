@@ -222,10 +222,7 @@ impl RateLimiter {
         if let Some(last) = previous
             && now < last.at + MINUTE
         {
-            self.last_refusal = Some(Refusal {
-                at: last.at.max(now),
-                ..last
-            });
+            self.last_refusal = Some(Refusal { at: now, ..last });
             return;
         }
         let agrees =

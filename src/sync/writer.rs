@@ -263,3 +263,41 @@ impl<'o, 'w> StreamWriter<'o, 'w> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn wait_is_announced_again_only_if_it_is_clearly_longer() {
+        let clock = SystemClock::start();
+        let now = clock.elapsed();
+        // The ends of waits, seconds from now, and how many of them are announced.
+        for (ends, announced) in [
+            (vec![60], 1),
+            (vec![4], 0),
+            (vec![60, 60, 63], 1),
+            (vec![60, 66], 2),
+        ] {
+            let mut sink = Vec::new();
+            let mut output = Output::new(&mut sink, clock.clone(), false);
+            let mut progress = Progress::new(false);
+            let stream = Stream::by_name("stock_prices").unwrap();
+            let state = StreamState::default();
+            let mut writer =
+                StreamWriter::start(stream, state, &mut output, &mut progress, clock.clone())
+                    .unwrap();
+            for end in &ends {
+                let until = now + Duration::from_secs(*end);
+                writer.event(Event::RateLimited { until });
+            }
+            let text = String::from_utf8(sink).unwrap();
+            assert_eq!(
+                text.matches("Rate limit reached").count(),
+                announced,
+                "{ends:?}"
+            );
+        }
+    }
+}

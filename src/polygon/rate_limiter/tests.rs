@@ -189,11 +189,11 @@ fn answers_that_were_under_way_at_a_refusal_count_towards_it() {
 #[test]
 fn second_refusal_in_a_minute_says_nothing_about_the_limit() {
     let mut limiter = RateLimiter::default();
-    answer(&mut limiter, 1..=10);
-    refuse(&mut limiter, 11.0, Some(SECOND));
-    refuse(&mut limiter, 12.1, Some(SECOND));
-    answer(&mut limiter, 15..25);
-    refuse(&mut limiter, 71.5, Some(SECOND));
+    answer(&mut limiter, 1..=5);
+    refuse(&mut limiter, 6.0, Some(SECOND));
+    refuse(&mut limiter, 7.1, Some(SECOND));
+    answer(&mut limiter, 62..=66);
+    refuse(&mut limiter, 66.5, Some(SECOND));
     assert_eq!(
         limiter.limit(),
         None,
