@@ -15,6 +15,7 @@ mod check_failures;
 mod commands;
 mod costs;
 mod debug_logs;
+mod every_place;
 mod fault_rows;
 mod faults;
 mod fuzz;

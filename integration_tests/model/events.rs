@@ -189,7 +189,8 @@ impl World {
         known_from: DateTime<Utc>,
         rng: &mut Rng,
     ) -> String {
-        let (ticker, ratio) = (self.ticker(rng), [2.0, 3.0, 10.0, 0.5][rng.usize(..4)]);
+        // No two of them make up for each other.
+        let (ticker, ratio) = (self.ticker(rng), [2.0, 3.0, 10.0, 0.2][rng.usize(..4)]);
         if zone_of(ticker) == Tz::UTC {
             return format!("{ticker} knows no splits");
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::backend::KEY;
 
 /// What a command wrote, and its exit code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Output {
     /// stdout as it is.
     pub text: String,
