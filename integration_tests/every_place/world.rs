@@ -143,8 +143,8 @@ impl World {
         planned
     }
 
-    /// Whether it asks for hours that no later sync compares: only the last two sessions are. An answer that says that
-    /// there are none in another session is believed for good.
+    /// Whether it asks for hours that no later sync compares: only the last two sessions are. An answer that says
+    /// twice, or on a further page, that there are none in another session is believed for good.
     fn is_never_compared(&self, request: &Request) -> bool {
         self.now == TUESDAY && request.path.ends_with("/2026-11-12")
     }

@@ -27,6 +27,7 @@ struct OpenWindow {
     paging: Paging,
     next: Option<Request>,
     is_first_page: bool,
+    is_asked_again: bool,
     ticket: Option<Ticket>,
 }
 
@@ -103,6 +104,12 @@ impl PageReader {
             self.pages += 1;
             if self.plan.stream.endpoint == Endpoint::Range {
                 open.next = open.paging.next(&page)?;
+                if self.is_suspicious(&page, &open) {
+                    open.next = Some(request);
+                    open.is_asked_again = true;
+                    self.open = Some(open);
+                    continue;
+                }
             }
             self.filter_page(&mut page, &open)?;
             if open.next.is_some() && open.is_first_page && !source.rate_limited() {
@@ -119,6 +126,13 @@ impl PageReader {
                 ends_window,
             }));
         }
+    }
+
+    /// Whether a window in the middle of a history has no bars. Nobody would ask for it again, and under load the API has
+    /// been seen to answer without bars that it has: it is asked once more.
+    fn is_suspicious(&self, page: &Page, open: &OpenWindow) -> bool {
+        let is_empty = page.bars().is_empty() && open.is_first_page && open.next.is_none();
+        is_empty && self.windows.are_cut() && !open.is_asked_again
     }
 
     /// The request for a window.
@@ -142,6 +156,7 @@ impl PageReader {
             paging: Paging::new(&request),
             next: Some(request),
             is_first_page: true,
+            is_asked_again: false,
             ticket,
         })
     }
