@@ -141,9 +141,13 @@ impl SeriesRun<'_> {
         let truth = self.truth(self.last_asked, self.started);
         let differs = |(key, row): (&RowKey, &Value)| truth.get(key) != Some(row);
         if self.size().is_intraday() {
-            let is_asked = |key: &RowKey| self.asked_before().any(|asked| asked.covers(key.0));
+            // The first bar may be among those that are compared; where it has left, all of them stand for it.
+            let first = looked.keys().next();
+            let is_asked = |key: &RowKey| {
+                Some(key) == first || self.asked_before().any(|asked| asked.covers(key.0))
+            };
             let mut asked = looked.iter().filter(|(key, _)| is_asked(key));
-            return asked.any(differs) || (self.first_bar_is_gone() && self.is_all_changed());
+            return asked.any(differs) || self.is_all_changed();
         }
         let shown = looked.iter().filter(|(key, _)| key.0 >= self.floor());
         let changes: Vec<bool> = shown.take(3).map(differs).collect();

@@ -9,6 +9,7 @@ use super::memory::{Claim, Series};
 use super::requests;
 use super::run::Run;
 use super::series_run::SeriesRun;
+use crate::support::market::Market;
 
 impl History<'_> {
     fn series_run<'b>(
@@ -101,6 +102,14 @@ impl History<'_> {
             .memories
             .get_mut(series.name())
             .expect("it was entered");
+        if run.succeeded() {
+            // A split that became known meanwhile is in what was read last.
+            let market = Market {
+                now: run.last_asked(series),
+                ..run.market.clone()
+            };
+            memory.note_changes(self.stream, series, &market, run.number, run.started);
+        }
         memory.follow(&keys, handed_on.iter(), run.number);
         for record in run.records(series) {
             memory.suspect.remove(&key_of(record));
