@@ -34,6 +34,17 @@ fn enter_late_from(scenario: &Scenario, first_day: Date) {
     });
 }
 
+/// Asserts that what the table holds from a date or timestamp on is the truth.
+fn assert_true_from(mut scenario: Scenario, first: &str, context: &str) {
+    let mut truth = scenario.truth();
+    for rows in [&mut scenario.table.rows, &mut truth.rows] {
+        rows.retain(|key, _| key.1.as_str() >= first);
+    }
+    assert!(!truth.rows.is_empty(), "{context}");
+    let differences = scenario.table.differences(&truth);
+    assert_eq!(differences.first(), None, "{context}");
+}
+
 #[test]
 fn split_that_is_entered_late_is_noticed_by_days_at_once_and_by_hours_within_a_week() {
     for (stream, days) in [("stock_prices", [7, 8]), ("stock_prices_by_hour", [7, 14])] {
@@ -67,13 +78,7 @@ fn split_that_is_entered_late_is_noticed_after_the_first_bar_has_left_the_plans_
                 scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
             }
             // What the plan no longer shows can't be mended.
-            let is_shown = |key: &(String, String)| key.1.as_str() >= "2024-12-20";
-            scenario.table.rows.retain(|key, _| is_shown(key));
-            let mut truth = scenario.truth();
-            truth.rows.retain(|key, _| is_shown(key));
-            let differences = scenario.table.differences(&truth);
-            let (count, first) = (differences.len(), differences.first());
-            assert_eq!(count, 0, "{stream} {coverage:?}: {first:?}");
+            assert_true_from(scenario, "2024-12-20", &format!("{stream} {coverage:?}"));
         }
     }
 }
@@ -111,15 +116,7 @@ fn first_hour_that_is_gone_is_replaced_as_the_bar_that_shows_splits() {
     for day in 7..=14 {
         scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
     }
-    scenario
-        .table
-        .rows
-        .retain(|key, _| key.1.as_str() > "2026-11-02T16:00:00Z");
-    let mut truth = scenario.truth();
-    truth
-        .rows
-        .retain(|key, _| key.1.as_str() > "2026-11-02T16:00:00Z");
-    assert_eq!(scenario.table.differences(&truth), [""; 0]);
+    assert_true_from(scenario, "2026-11-02T17", "all but the bar that is gone");
 }
 
 #[test]
@@ -169,12 +166,7 @@ fn split_of_early_last_year_is_noticed_although_the_first_bar_has_left_the_plans
         for day in 7..=14 {
             scenario.sync(&format!("2026-12-{day:02}T12:00:00Z"));
         }
-        let is_shown = |key: &(String, String)| key.1.as_str() >= "2024-12-20";
-        scenario.table.rows.retain(|key, _| is_shown(key));
-        let mut truth = scenario.truth();
-        truth.rows.retain(|key, _| is_shown(key));
-        let differences = scenario.table.differences(&truth);
-        assert_eq!(differences.first(), None, "{page_size} bars a page");
+        assert_true_from(scenario, "2024-12-20", &format!("{page_size} bars a page"));
     }
 }
 
