@@ -390,8 +390,6 @@ fn plans_limit_that_one_stream_has_found_leaves_another_alone_that_begins_later(
 
 #[test]
 fn plans_limit_is_found_although_the_plan_does_not_show_today() {
-    const REFUSAL: &str =
-        r#"{"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe."}"#;
     let mut market = Market::at(NOW);
     for day in weekdays(date(2024, 11, 1), 740) {
         let start = new_york_time(day, 15, 0);
@@ -401,7 +399,7 @@ fn plans_limit_is_found_although_the_plan_does_not_show_today() {
     let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2014-01-02");
     scenario.api.inject_faults(|_, request| {
         let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
-        is_today.then(|| Fault::status(403, "", REFUSAL))
+        is_today.then(Fault::outside_the_plan)
     });
     scenario.sync(NOW);
     scenario.assert_true("up to yesterday");

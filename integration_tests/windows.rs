@@ -245,12 +245,10 @@ fn read_of_earlier_hours_that_fails_is_not_taken_for_the_plans_limit() {
 
 #[test]
 fn window_of_nothing_but_today_may_be_refused_by_a_free_plan() {
-    const REFUSAL: &str =
-        r#"{"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe."}"#;
     let refuse_today = |scenario: &Scenario| {
         scenario.api.inject_faults(|_, request| {
             let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
-            is_today.then(|| Fault::status(403, "", REFUSAL))
+            is_today.then(Fault::outside_the_plan)
         });
     };
     // The windows that follow the first page are of whole weeks, so that the last one begins today.

@@ -177,7 +177,7 @@ fn refusal(market: &Market, ticker: &str, from: i64, to: i64) -> Option<Answer> 
                 to < floor || (from < floor && coverage == PartialCoverage::Refused)
             });
     let is_too_new = !market.shows_today && from >= midnight(zone, market.today(ticker));
-    (is_outside || is_too_new).then(|| not_authorized(OUTSIDE_THE_PLAN))
+    (is_outside || is_too_new).then(outside_the_plan)
 }
 
 /// The bounds that the API goes by: weeks and months are always whole.
@@ -209,7 +209,7 @@ fn grouped(market: &Market, day: &str, query: &Query) -> Answer {
         return error(400, "Could not parse the time parameter");
     };
     if market.floor_day("").is_some_and(|floor| date < floor) {
-        return not_authorized(OUTSIDE_THE_PLAN);
+        return outside_the_plan();
     }
     let today = market.today("");
     if date > today || (date == today && !market.shows_today) {
@@ -273,6 +273,11 @@ pub fn error(status: u16, words: &str) -> Answer {
         status,
         format!(r#"{{"status":"ERROR","request_id":"0","error":"{words}"}}"#),
     )
+}
+
+/// The refusal of days that the plan does not include.
+pub fn outside_the_plan() -> Answer {
+    not_authorized(OUTSIDE_THE_PLAN)
 }
 
 /// A refusal for the plan's sake as the API words it.

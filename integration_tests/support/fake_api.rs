@@ -7,6 +7,7 @@ use std::time::Duration;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
+use super::answers;
 use super::backend::Api;
 pub use super::backend::{KEY, Request};
 use super::market::Market;
@@ -26,6 +27,12 @@ impl Fault {
     /// Another status, with header lines (`Retry-After: 1`) and a body.
     pub fn status(status: u16, headers: &str, body: &str) -> Fault {
         Fault::Status(status, headers.to_owned(), body.to_owned())
+    }
+
+    /// The refusal of days that the plan does not include.
+    pub fn outside_the_plan() -> Fault {
+        let (status, body) = answers::outside_the_plan();
+        Fault::Status(status, String::new(), body)
     }
 
     /// The true answer, with its body changed.
