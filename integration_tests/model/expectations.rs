@@ -117,7 +117,7 @@ impl SeriesRun<'_> {
         let Some(before) = self.before.as_ref() else {
             return Ok(());
         };
-        if self.is_other_basis() || self.first_bars_changed() {
+        if self.may_be_restated() {
             return Ok(());
         }
         for record in records {
@@ -130,6 +130,11 @@ impl SeriesRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether history may have to be read again.
+    pub fn may_be_restated(&self) -> bool {
+        self.is_other_basis() || self.first_bars_changed()
     }
 
     /// Whether what the connector may take for the first bars has other prices than when it was last asked for: the

@@ -114,6 +114,8 @@ pub struct Memory {
     pub compared_from: i64,
     /// When the first bar was last asked for, other than with the bars that are compared at every sync.
     pub first_bar_asked: Option<DateTime<Utc>>,
+    /// Whether the last sync succeeded and had to find out where the plan's history begins, or knew.
+    pub plan_start_is_known: bool,
 }
 
 impl Memory {

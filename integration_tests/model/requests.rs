@@ -7,7 +7,7 @@ use super::memory::Claim;
 use super::series_run::SeriesRun;
 use crate::support::days::{date_in, moment_at, zone_of};
 use crate::support::fake_api::Request;
-use crate::support::market::{PartialCoverage, weekdays};
+use crate::support::market::weekdays;
 
 /// How many requests it may take to find where the plan's history begins.
 const PLAN_SEARCH: usize = 14;
@@ -73,15 +73,13 @@ fn ordinary(run: &SeriesRun) -> usize {
     }
 }
 
-/// Where a range that begins before the plan's history is refused, its beginning has to be found.
+/// Where a range that begins before the plan's history is refused, its beginning has to be found; once, unless still
+/// earlier days are read by themselves.
 fn plan_search(run: &SeriesRun) -> usize {
-    let refuses = run.stream.is_market || run.is_wholly_below_floor();
-    let refuses = refuses
-        || run
-            .market
-            .floor
-            .is_some_and(|(_, coverage)| coverage == PartialCoverage::Refused);
-    if run.reaches_below_floor() && refuses {
+    let reads_earlier_days_alone =
+        run.grows_backward() && (run.stream.is_market || run.size().is_intraday());
+    let is_known = run.memory.plan_start_is_known && !reads_earlier_days_alone;
+    if run.is_refused() && (!is_known || run.may_be_restated()) {
         PLAN_SEARCH
     } else {
         0

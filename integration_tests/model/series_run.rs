@@ -124,9 +124,17 @@ impl SeriesRun<'_> {
             .map_or(i64::MIN, |day| self.series.midnight(day))
     }
 
-    /// Whether the plan shows nothing of what is wanted, or only a part.
-    pub fn reaches_below_floor(&self) -> bool {
-        self.wanted_from() < self.floor()
+    /// Whether the plan refuses what is wanted because it shows nothing of it, or only a part. The market is asked for
+    /// day by day.
+    pub fn is_refused(&self) -> bool {
+        let is_partly_refused = self.refuses_parts() || self.stream.is_market;
+        self.wanted_from() < self.floor() && (is_partly_refused || self.is_wholly_below_floor())
+    }
+
+    /// Whether the plan refuses what begins before its history, instead of leaving it out.
+    fn refuses_parts(&self) -> bool {
+        let floor = self.market.floor;
+        floor.is_some_and(|(_, coverage)| coverage == PartialCoverage::Refused)
     }
 
     /// Whether all that is wanted lies before the plan's history.
@@ -289,10 +297,8 @@ impl SeriesRun<'_> {
     /// Where the plan refuses what begins before its history, the history's first day is left alone: a clock that
     /// differs a little would be refused.
     pub fn is_at_refused_edge(&self, key: &RowKey) -> bool {
-        let refuses = self
-            .market
-            .floor
-            .is_some_and(|(_, coverage)| coverage == PartialCoverage::Refused);
-        refuses && self.wanted_from() < self.floor() && key.0 < self.floor() + 90_000_000
+        self.refuses_parts()
+            && self.wanted_from() < self.floor()
+            && key.0 < self.floor() + 90_000_000
     }
 }

@@ -97,11 +97,13 @@ impl History<'_> {
                 .before
                 .as_ref()
                 .is_none_or(|claim| claim.cursor.is_none());
+        let plan_start_is_known = series_run.is_refused() && !series_run.is_wholly_below_floor();
         let keys = self.known_keys(series);
         let memory = self
             .memories
             .get_mut(series.name())
             .expect("it was entered");
+        memory.plan_start_is_known = run.succeeded() && plan_start_is_known;
         if run.succeeded() {
             // A split that became known meanwhile is in what was read last.
             let market = Market {
