@@ -38,13 +38,13 @@ impl World {
 
     /// Lets something happen to the market, and tells what.
     pub fn change(&mut self, market: &mut Market, rng: &mut Rng) -> String {
-        match rng.u8(..12) {
+        match rng.u8(..13) {
             0..3 => self.correct(market, rng),
-            3 | 4 => self.take_correction_back(market, rng),
+            3 | 4 => self.take_correction_back(market),
             5 | 6 => self.reveal(market, rng),
             7 | 8 => self.hide(market, rng),
             9 => self.split_on_time(market, rng),
-            10 => self.split_late(market, rng),
+            10 | 11 => self.split_late(market, rng),
             _ => redate_split(market, rng),
         }
     }
@@ -73,7 +73,8 @@ impl World {
         }
     }
 
-    fn correct(&mut self, market: &mut Market, rng: &mut Rng) -> String {
+    /// A field of a bar is another than before.
+    pub fn correct(&mut self, market: &mut Market, rng: &mut Rng) -> String {
         let ticker = self.ticker(rng);
         let Some(start) = self.pick(market, ticker, rng) else {
             return "nothing to correct".to_owned();
@@ -91,13 +92,11 @@ impl World {
         format!("{field} of {ticker} at {} is corrected", moment_at(start))
     }
 
-    fn take_correction_back(&mut self, market: &mut Market, rng: &mut Rng) -> String {
-        if self.corrected.is_empty() {
+    /// The bar that was corrected last is as it was before again.
+    pub fn take_correction_back(&mut self, market: &mut Market) -> String {
+        let Some(HiddenBar { ticker, start, bar }) = self.corrected.pop() else {
             return "no correction to take back".to_owned();
-        }
-        let HiddenBar { ticker, start, bar } = self
-            .corrected
-            .swap_remove(rng.usize(..self.corrected.len()));
+        };
         if let Some(place) = market.bars_of(self.stream.size, ticker).get_mut(&start) {
             *place = bar;
         }
@@ -173,7 +172,7 @@ impl World {
     }
 
     fn split_late(&self, market: &mut Market, rng: &mut Rng) -> String {
-        let days = if rng.u8(..4) == 0 {
+        let days = if rng.bool() {
             rng.u64(20..700)
         } else {
             rng.u64(..20)

@@ -23,8 +23,12 @@ pub enum Disturbance {
     EmptyOnce,
     /// One answer holds another ticker's rows.
     OtherTickerOnce,
+    /// One answer holds prices on another basis.
+    OtherBasisOnce,
     /// One answer holds every bar twice.
     DoubledOnce,
+    /// One answer holds fewer bars than it says.
+    ShortOnce,
     /// One answer is a 503.
     HiccupOnce,
     /// From some request on there are only errors of this status.
@@ -35,7 +39,7 @@ pub enum Disturbance {
 
 impl Disturbance {
     pub fn random(rng: &mut Rng) -> Disturbance {
-        match rng.u8(..22) {
+        match rng.u8(..24) {
             0 => Disturbance::EmptyOnce,
             1 => Disturbance::OtherTickerOnce,
             2 => Disturbance::DoubledOnce,
@@ -43,13 +47,18 @@ impl Disturbance {
             4 => Disturbance::Outage(400),
             5 => Disturbance::Outage(500),
             6 | 7 => Disturbance::Slow(rng.u8(1..7)),
+            8 => Disturbance::ShortOnce,
+            9 => Disturbance::OtherBasisOnce,
             _ => Disturbance::None,
         }
     }
 
     /// Whether a sync may fail for it.
     pub fn excuses_failure(self) -> bool {
-        matches!(self, Disturbance::OtherTickerOnce | Disturbance::Outage(_))
+        matches!(
+            self,
+            Disturbance::OtherTickerOnce | Disturbance::OtherBasisOnce | Disturbance::Outage(_)
+        )
     }
 
     /// Arranges for it. `cursor` tells the start of the last bar that a ticker's state names.
@@ -79,8 +88,14 @@ impl Disturbance {
                 (at >= number && is_range && once())
                     .then(|| Fault::changed(|body| of_another_ticker(&body)))
             }),
+            Disturbance::OtherBasisOnce => api.inject_faults(move |at, _| {
+                (at >= number && once()).then(|| Fault::changed(|body| on_another_basis(&body)))
+            }),
             Disturbance::DoubledOnce => api.inject_faults(move |at, _| {
                 (at >= number && once()).then(|| Fault::changed(|body| doubled(&body)))
+            }),
+            Disturbance::ShortOnce => api.inject_faults(move |at, _| {
+                (at >= number && once()).then(|| Fault::changed(|body| shortened(&body)))
             }),
             Disturbance::HiccupOnce => {
                 api.inject_faults(move |at, _| {
@@ -173,10 +188,22 @@ fn without_results(body: &str) -> String {
 fn of_another_ticker(body: &str) -> String {
     changed(body, |answer| {
         answer["ticker"] = json!("OTHER");
-        for row in answer["results"].as_array_mut().into_iter().flatten() {
-            row["c"] = json!(0.01);
-        }
+        set_closes(answer);
     })
+}
+
+fn on_another_basis(body: &str) -> String {
+    changed(body, |answer| {
+        answer["adjusted"] = json!(answer["adjusted"] != true);
+        set_closes(answer);
+    })
+}
+
+/// Gives all bars a close that no bar of the market has.
+fn set_closes(answer: &mut Value) {
+    for row in answer["results"].as_array_mut().into_iter().flatten() {
+        row["c"] = json!(0.01);
+    }
 }
 
 fn doubled(body: &str) -> String {
@@ -192,6 +219,14 @@ fn doubled(body: &str) -> String {
             answer[name] = json!(rows.len());
         }
         answer["results"] = rows.into();
+    })
+}
+
+fn shortened(body: &str) -> String {
+    changed(body, |answer| {
+        if let Some(rows) = answer["results"].as_array_mut() {
+            rows.truncate(rows.len() / 2);
+        }
     })
 }
 

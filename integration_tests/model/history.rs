@@ -107,19 +107,43 @@ impl<'a> History<'a> {
         self.story.push(format!("- {told}"));
     }
 
+    fn correct(&mut self) {
+        let told = self.world.correct(&mut self.api.market(), &mut self.rng);
+        self.story.push(format!("- {told}"));
+    }
+
+    fn take_correction_back(&mut self) {
+        let told = self.world.take_correction_back(&mut self.api.market());
+        self.story.push(format!("- {told}"));
+    }
+
     fn change_settings(&mut self) {
         let told = self.settings.change(self.stream, self.now, &mut self.rng);
         self.story.push(format!("- {told}"));
     }
 
+    /// The user clears the stream: its rows and its state are gone.
+    fn clear(&mut self) {
+        (self.state, self.rows, self.memories) = (None, Rows::new(), BTreeMap::new());
+        self.story.push("- the stream is cleared".to_owned());
+    }
+
     fn sync(&mut self) -> Result<(), String> {
         let disturbance = Disturbance::random(&mut self.rng);
         let is_killed = self.rng.u8(..4) == 0;
+        if is_killed && self.rng.bool() {
+            // So that it may be killed while it emits something again.
+            self.correct();
+        }
         self.sync_with(disturbance, is_killed)
     }
 
     fn sync_with(&mut self, disturbance: Disturbance, is_killed: bool) -> Result<(), String> {
         let before = self.now;
+        if matches!(disturbance, Disturbance::Slow(_)) && self.rng.bool() {
+            // A whole history takes so many pages that midnight passes between two of them.
+            self.clear();
+        }
         self.let_time_pass(disturbance);
         if matches!(disturbance, Disturbance::Slow(_)) && self.rng.bool() {
             // It takes effect while the sync goes on.
@@ -132,7 +156,7 @@ impl<'a> History<'a> {
         let full_exit_code = run.output.exit_code;
         self.failed_before = full_exit_code != Some(0);
         if is_killed {
-            run.kill_after(self.rng.usize(..=run.output.messages.len()));
+            run.kill_after(self.line_of_the_kill(&run));
         }
         run.handed_on = run.states.len();
         if !run.succeeded() && self.rng.u8(..3) > 0 {
@@ -162,7 +186,23 @@ impl<'a> History<'a> {
         if run.handed_on > 0 {
             self.state = Some(run.states[run.handed_on - 1].0.clone());
         }
+        if !run.succeeded() && self.rng.bool() {
+            // What the next sync is shown is then as it was before the run, and the destination may not be.
+            self.take_correction_back();
+        }
         self.check_exit_code(&run, &all_series)
+    }
+
+    /// Any line; as often as not the one before a STATE, when what it would say is in the destination already.
+    fn line_of_the_kill(&mut self, run: &Run) -> usize {
+        let messages = &run.output.messages;
+        let is_state = |line: &usize| messages[*line]["type"] == "STATE";
+        let before_state = self
+            .rng
+            .choice((0..messages.len()).filter(is_state).collect::<Vec<_>>());
+        before_state
+            .filter(|_| self.rng.bool())
+            .unwrap_or_else(|| self.rng.usize(..=messages.len()))
     }
 
     fn let_time_pass(&mut self, disturbance: Disturbance) {
