@@ -2,6 +2,7 @@
 //! holds the truth, as far as `design.md` says that it can be had.
 //!
 //! A history is a market, a user who changes the configuration, and syncs at any hour, some of them killed or disturbed.
+//! It ends with one that has nothing to do, and one whose state is ahead of the clock ([`ending`]).
 //! The truth is told from the market alone ([`memory`] and [`expectations`]); of the connector it knows only what it
 //! wrote: records, and in each STATE the stretch that it claims.
 //!
@@ -9,6 +10,7 @@
 //! history N of a run is the first one of a run with `MODEL_SEED` N, and its stream is `N % 5`.
 
 mod destination;
+mod ending;
 mod events;
 mod expectations;
 mod faults;

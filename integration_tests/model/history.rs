@@ -32,7 +32,7 @@ pub struct History<'a> {
     now: DateTime<Utc>,
     connector: Connector,
     /// The `state` of the STATE that is handed in next.
-    state: Option<Value>,
+    pub(super) state: Option<Value>,
     /// The destination.
     pub(super) rows: Rows,
     pub(super) memories: BTreeMap<&'static str, Memory>,
@@ -99,7 +99,12 @@ impl<'a> History<'a> {
             }
         }
         self.settings.tickers = self.stream.tickers.to_vec();
-        self.sync_with(Disturbance::None, false)
+        self.sync_with(Disturbance::None, false)?;
+        if self.failed_before {
+            return Ok(());
+        }
+        self.sync_again()?;
+        self.sync_ahead_of_the_clock()
     }
 
     fn change_market(&mut self) {
@@ -223,7 +228,7 @@ impl<'a> History<'a> {
         }
     }
 
-    fn run(&mut self, disturbance: Disturbance) -> Run {
+    pub(super) fn run(&mut self, disturbance: Disturbance) -> Run {
         let clock = SimulatedClock::at(self.now);
         let cursors = self.known_cursors();
         self.api.take_requests();
