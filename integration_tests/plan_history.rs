@@ -347,6 +347,27 @@ fn plans_limit_that_one_ticker_has_found_is_used_by_the_next() {
 }
 
 #[test]
+fn plans_limit_that_was_found_for_crypto_cost_stocks_a_day() {
+    // By UTC, which crypto lives by, it is the next day already, and its history begins a day later.
+    let evening = "2026-11-21T03:00:00Z";
+    let mut market = Market::at(evening);
+    for ticker in ["X:BTCUSD", "AAPL"] {
+        let days = [20, 21, 22].map(|day| (date(2024, 11, day), f64::from(day)));
+        market.days(ticker, &days);
+    }
+    market.plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
+    let mut scenario = Scenario::new(market, "X:BTCUSD,AAPL", "stock_prices", "2024-11-20");
+    let output = scenario.sync(evening);
+    let warnings = output.logs("WARN");
+    scenario.assert_true("both markets");
+    assert_eq!(scenario.table.rows.len(), 5);
+    assert!(
+        warnings.iter().all(|text| text.starts_with("X:BTCUSD")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn plans_limit_that_one_stream_has_found_leaves_another_alone_that_begins_later() {
     let mut scenario = two_years("AAPL", PartialCoverage::Refused);
     for day in weekdays(date(2026, 11, 2), 18) {

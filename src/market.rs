@@ -3,7 +3,7 @@
 use crate::calendar::Zone;
 
 /// A market. Its zone says where its days begin and end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Market {
     /// US stocks: no prefix.
     Stocks,

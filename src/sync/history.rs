@@ -105,7 +105,7 @@ impl SeriesSync<'_, '_, '_, '_> {
     /// Leaves out days that are known to lie before the plan's history.
     fn included(&mut self, days: DateRange) -> Result<DateRange> {
         let days = self.plan.granted(&self.stretch, days);
-        match self.plan_history.start {
+        match self.plan_starts.get(&self.series.market()).copied() {
             Some(start) if days.from < start && start <= days.to => {
                 self.begin_at_plan_start(days, start)
             }
@@ -158,7 +158,9 @@ impl SeriesSync<'_, '_, '_, '_> {
             }
         };
         let start = first_included_day(days, plan.window.today, is_included)?;
-        self.plan_history.start = start.or(self.plan_history.start);
+        if let Some(start) = start {
+            self.plan_starts.insert(series.market(), start);
+        }
         Ok(start)
     }
 

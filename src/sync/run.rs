@@ -1,7 +1,7 @@
 //! A run: all series of all streams, one after another, with one pool of requests for all of them.
 
 use super::reader::first_request;
-use super::series::{PlanHistory, SeriesSync, SyncError};
+use super::series::{PlanStarts, SeriesSync, SyncError};
 use super::source::{FirstRequest, PageSource};
 use super::state_json::StreamState;
 use super::steps::Plan;
@@ -122,7 +122,7 @@ pub(crate) fn sync(
             .map(move |(number, request)| -> FirstRequest { (offset + number, request) })
     });
     let mut source = PageSource::new(Fetcher::new(client), &mut ahead);
-    let (mut plan_history, mut outcome) = (PlanHistory::default(), Outcome::default());
+    let (mut plan_starts, mut outcome) = (PlanStarts::new(), Outcome::default());
     for (plan, offset) in plans.iter().zip(&offsets) {
         let writer = StreamWriter::start(
             plan.stream,
@@ -136,7 +136,7 @@ pub(crate) fn sync(
             *offset,
             writer,
             &mut source,
-            &mut plan_history,
+            &mut plan_starts,
             &mut outcome,
             clock,
         )?;
@@ -156,7 +156,7 @@ fn sync_stream(
     offset: usize,
     mut writer: StreamWriter<'_, '_>,
     source: &mut PageSource<'_>,
-    plan_history: &mut PlanHistory,
+    plan_starts: &mut PlanStarts,
     outcome: &mut Outcome,
     clock: &SharedClock,
 ) -> Result<(), Error> {
@@ -172,7 +172,7 @@ fn sync_stream(
             series,
             source,
             &mut writer,
-            plan_history,
+            plan_starts,
             clock,
         );
         match catch_panic(|| sync.run()) {

@@ -1,5 +1,7 @@
 //! The sync of one series: carries out the steps that [`super::steps`] names, and emits what [`super::compare`] finds.
 
+use std::collections::BTreeMap;
+
 use super::digest::Digest;
 use super::digests::Layout;
 use super::reader::{PageReader, ReadPage};
@@ -10,6 +12,7 @@ use super::windows::Direction;
 use super::writer::StreamWriter;
 use crate::calendar::{Date, DateRange};
 use crate::clock::SharedClock;
+use crate::market::Market;
 use crate::notices::Notice;
 use crate::polygon::ApiError;
 use crate::streams::{Endpoint, SeriesId};
@@ -37,12 +40,9 @@ impl From<std::io::Error> for SyncError {
 
 pub(super) type Result<T> = std::result::Result<T, SyncError>;
 
-/// The first day that the plan includes, once a refusal has made the run look for it. All series share it.
-#[derive(Debug, Default)]
-pub(crate) struct PlanHistory {
-    /// The first day that is included.
-    pub(crate) start: Option<Date>,
-}
+/// The first day that the plan includes of each market in which a refusal has made the run look for it. The series of a
+/// market share it; each market has a plan of its own, and days that begin when they do there.
+pub(crate) type PlanStarts = BTreeMap<Market, Date>;
 
 /// What was emitted of a series in this run.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ pub(crate) struct SeriesSync<'a, 'b, 'o, 'w> {
     pub(super) emitted: Emitted,
     pub(super) source: &'a mut PageSource<'b>,
     pub(super) writer: &'a mut StreamWriter<'o, 'w>,
-    pub(super) plan_history: &'a mut PlanHistory,
+    pub(super) plan_starts: &'a mut PlanStarts,
     pub(super) clock: &'a SharedClock,
 }
 
@@ -75,7 +75,7 @@ impl<'a, 'b, 'o, 'w> SeriesSync<'a, 'b, 'o, 'w> {
         series: &'a SeriesId,
         source: &'a mut PageSource<'b>,
         writer: &'a mut StreamWriter<'o, 'w>,
-        plan_history: &'a mut PlanHistory,
+        plan_starts: &'a mut PlanStarts,
         clock: &'a SharedClock,
     ) -> Self {
         let stretch = plan.begin(writer.stretch(series));
@@ -89,7 +89,7 @@ impl<'a, 'b, 'o, 'w> SeriesSync<'a, 'b, 'o, 'w> {
             emitted,
             source,
             writer,
-            plan_history,
+            plan_starts,
             clock,
         }
     }
