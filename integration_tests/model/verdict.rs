@@ -97,7 +97,16 @@ impl History<'_> {
                 .before
                 .as_ref()
                 .is_none_or(|claim| claim.cursor.is_none());
-        let plan_start_is_known = series_run.is_refused() && !series_run.is_wholly_below_floor();
+        // The plan's history moves on while a sync goes on: what was refused at first was refused throughout.
+        let market_at_first = Market {
+            now: run.started,
+            ..run.market.clone()
+        };
+        let at_first = SeriesRun {
+            market: &market_at_first,
+            ..series_run
+        };
+        let plan_start_is_known = at_first.is_refused() && !at_first.is_wholly_below_floor();
         let keys = self.known_keys(series);
         let memory = self
             .memories
