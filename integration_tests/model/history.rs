@@ -178,10 +178,9 @@ impl<'a> History<'a> {
             memory.note_changes(self.stream, series, &market, run.number, before);
         }
         let rows_before = self.rows.clone();
-        let records = run.output.records();
-        let kept = records[..run.kept_records()].iter();
+        let kept = run.kept_records().into_iter();
         self.rows
-            .extend(kept.map(|record| (key_of(record), (*record).clone())));
+            .extend(kept.map(|record| (key_of(record), record.clone())));
         for series in &all_series {
             self.check(&run, series, &rows_before)?;
         }

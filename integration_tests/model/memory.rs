@@ -179,10 +179,10 @@ impl Memory {
         }
     }
 
-    /// The first place from a moment on that is under the claim and that the market shows.
-    pub fn first_covered_from(&self, start: i64) -> Option<&RowKey> {
-        let mut covered = self.covered.keys().filter(|key| key.0 >= start);
-        covered.find(|key| self.traded.contains_key(*key))
+    /// The places from a moment on that are under the claim and that the market shows.
+    pub fn covered_from(&self, start: i64) -> impl Iterator<Item = &RowKey> {
+        let covered = self.covered.keys().filter(move |key| key.0 >= start);
+        covered.filter(|key| self.traded.contains_key(*key))
     }
 
     /// Whether the traded bar of a place was corrected, came late or came back after it was read.

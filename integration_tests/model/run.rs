@@ -67,13 +67,14 @@ impl Run {
             .collect()
     }
 
-    /// How many of its records the destination has in the end.
-    pub fn kept_records(&self) -> usize {
-        match self.handed_on.checked_sub(1) {
-            _ if self.keeps_rest || self.succeeded() => self.output.records().len(),
-            Some(last) => self.states[last].1,
-            None => 0,
+    /// Those of its records that the destination has in the end.
+    pub fn kept_records(&self) -> Vec<&Value> {
+        let mut records = self.output.records();
+        if !self.keeps_rest && !self.succeeded() {
+            let last = self.handed_on.checked_sub(1);
+            records.truncate(last.map_or(0, |last| self.states[last].1));
         }
+        records
     }
 
     /// The places of the records that came after a STATE which itself came after the one that is handed on.

@@ -239,17 +239,20 @@ impl SeriesRun<'_> {
     /// that is dated before it, or one that another makes up for, can't be told from corrections. It may be later than
     /// the first bar only where that one will leave the shortest plan before long.
     pub fn watched_bar_is_as_it_was(&self) -> bool {
-        let Some(asked) = self.asked_before().next() else {
-            return false;
-        };
         let far_from_floor = self.started - LEAVES_PLAN_WITHIN;
-        let first = self
+        let mut emitted = self
             .memory
-            .first_covered_from(far_from_floor.timestamp_millis());
+            .covered_from(far_from_floor.timestamp_millis())
+            .filter(|key| self.rows_before.contains_key(*key));
+        let first = emitted.next();
+        let is_same = |key: &RowKey| self.memory.rescaled_since(key).is_none();
+        let Some(asked) = self.asked_before().next() else {
+            // It may be among the bars that are compared at every sync.
+            return first.is_some_and(|first| first.0 >= self.compared_from() && is_same(first));
+        };
         let is_early = first.is_none_or(|first| asked.from <= first.0);
         let truth = self.truth(self.last_asked, self.started);
         let watched = truth.keys().find(|key| asked.covers(key.0));
-        let is_same = |key: &RowKey| self.memory.rescaled_since(key).is_none();
         is_early && watched.is_some_and(is_same)
     }
 

@@ -122,7 +122,8 @@ impl History<'_> {
             memory.note_changes(self.stream, series, &market, run.number, run.started);
         }
         memory.follow(&keys, handed_on.iter(), run.number);
-        for record in run.records(series) {
+        let kept = run.kept_records();
+        for record in kept.into_iter().filter(|record| series.owns(record)) {
             memory.suspect.remove(&key_of(record));
         }
         if !run.succeeded() {
