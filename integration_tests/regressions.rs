@@ -1,9 +1,11 @@
 //! What went wrong in 0.1.0, one test a finding: rows that were missing, on the wrong price basis, or half finished.
 
+use std::time::Duration;
+
 use crate::scenario::Scenario;
 use crate::support::bar_size::BarSize;
 use crate::support::clock::SimulatedClock;
-use crate::support::connector::Output;
+use crate::support::connector::{Destination, Output};
 use crate::support::days::{Date, date, moment, new_york_midnight, new_york_time};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, TradedBar, weekdays};
@@ -205,6 +207,41 @@ fn split_that_takes_effect_between_two_pages_leaves_one_basis() {
             .rows
             .retain(|key, _| key.1.as_str() < "2026-03-10");
         scenario.assert_true(stream);
+    }
+}
+
+#[test]
+fn split_between_two_pages_of_a_run_that_was_cut_off_left_two_bases() {
+    for stream in DAYS_AND_HOURS {
+        let mut scenario = history(stream, date(2026, 1, 5), 66, "2026-01-05");
+        scenario
+            .api
+            .market()
+            .split("AAPL", date(2026, 3, 11), 2.0)
+            .page_size = 6;
+        let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
+        scenario.api.follow(clock.clone());
+        let time = clock.clone();
+        scenario.api.inject_faults(move |_, _| {
+            time.advance(Duration::from_secs(10));
+            None
+        });
+        let output = scenario.connector.run_with_clock(&clock, "read");
+        let noon = "2026-03-12T12:00:00Z";
+        scenario.api.heal();
+        scenario.api.follow(SimulatedClock::at(moment(noon)));
+        scenario.api.market().page_size = 50_000;
+        let is_state = |line: &usize| output.messages[*line]["type"] == "STATE";
+        let states: Vec<usize> = (0..output.messages.len()).filter(is_state).collect();
+        assert!(states.len() > 2, "{stream}: {} STATEs", states.len());
+        for line in states {
+            let cut_off = output.first_lines(line + 1);
+            scenario.table = Destination::default();
+            scenario.table.load(&cut_off);
+            scenario.connector.resume_from(&cut_off);
+            scenario.sync(noon);
+            scenario.assert_true(&format!("{stream}, cut off after line {line}"));
+        }
     }
 }
 

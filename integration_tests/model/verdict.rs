@@ -113,14 +113,12 @@ impl History<'_> {
             .get_mut(series.name())
             .expect("it was entered");
         memory.plan_start_is_known = run.succeeded() && plan_start_is_known;
-        if run.succeeded() {
-            // A split that became known meanwhile is in what was read last.
-            let market = Market {
-                now: run.last_asked(series),
-                ..run.market.clone()
-            };
-            memory.note_changes(self.stream, series, &market, run.number, run.started);
-        }
+        // A split that became known meanwhile is in what was read last.
+        let market = Market {
+            now: run.last_asked(series),
+            ..run.market.clone()
+        };
+        memory.note_changes(self.stream, series, &market, run.number, run.started);
         memory.follow(&keys, handed_on.iter(), run.number);
         let kept = run.kept_records();
         for record in kept.into_iter().filter(|record| series.owns(record)) {

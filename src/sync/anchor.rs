@@ -114,7 +114,7 @@ impl SeriesSync<'_, '_, '_, '_> {
         self.stretch.anchor = Some(Anchor {
             cursor,
             digest,
-            checked: self.plan.window.today,
+            checked: Some(self.plan.window.today),
         });
         self.done.anchor = true;
     }

@@ -163,8 +163,8 @@ impl SeriesSync<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// Emits the bars after the cursor.
-    pub(super) fn emit_new(&mut self, page: &Page) -> Result<()> {
+    /// Emits the bars after the cursor. `follows_others` says whether the page is not the only one so far.
+    pub(super) fn emit_new(&mut self, page: &Page, follows_others: bool) -> Result<()> {
         let bars = page.bars();
         let begin = self
             .stretch
@@ -180,6 +180,9 @@ impl SeriesSync<'_, '_, '_, '_> {
             if let (Some((cursor, digest)), Layout::Sessions) = (anchor, self.plan.layout()) {
                 self.set_anchor(cursor, digest);
             }
+        }
+        if follows_others {
+            self.note_midnight();
         }
         self.append_digests(page, new);
         self.stretch.advance(first.cursor, last.cursor);

@@ -70,14 +70,12 @@ impl SeriesSync<'_, '_, '_, '_> {
                 self.stretch.first = earlier(self.stretch.first, first);
                 reader.grow_windows_if_sparse(std::mem::take(&mut bars_of_window));
             }
+            self.note_midnight();
             self.emit(&page, bars)?;
         }
         self.tell_dropped(&reader)?;
         self.stretch.extend_back(days.from);
-        if self.midnight_passed() {
-            // What was read before and after midnight may differ by a split.
-            (self.done.passed_midnight, self.done.anchor) = (true, false);
-        } else if let Some((cursor, digest)) = anchor {
+        if let (false, Some((cursor, digest))) = (self.note_midnight(), anchor) {
             self.set_anchor(cursor, digest);
         }
         Ok(())

@@ -172,7 +172,7 @@ impl<'a, 'b, 'o, 'w> SeriesSync<'a, 'b, 'o, 'w> {
             Some(read) => Some(read),
             None => reader.next(self.source, &mut |event| self.writer.event(event))?,
         } {
-            self.emit_new(&read.page)?;
+            self.emit_new(&read.page, reader.pages > 1)?;
         }
         self.end_read(&reader, days)
     }
@@ -221,20 +221,25 @@ impl<'a, 'b, 'o, 'w> SeriesSync<'a, 'b, 'o, 'w> {
             self.notice(&Notice::NoBars { days })?;
         }
         self.stretch.finish_restart();
-        let passed_midnight = reader.pages > 1 && self.midnight_passed();
+        let passed_midnight = reader.pages > 1 && self.note_midnight();
         // Days and longer bars are simply compared once more.
         self.done.read =
             !passed_midnight || self.done.passed_midnight || self.plan.layout() != Layout::Bars;
-        if passed_midnight {
-            (self.done.passed_midnight, self.done.anchor) = (true, false);
-        }
+        self.done.passed_midnight |= passed_midnight;
         Ok(())
     }
 
-    /// Whether a midnight of the market passed since the run began. Pages are asked for ahead, so a
-    /// split may have taken effect between any two of them.
-    pub(super) fn midnight_passed(&self) -> bool {
-        self.plan.calendar.zone.date_at(self.clock.now()) != self.plan.window.today
+    /// Whether a midnight of the market passed since the run began. Pages are asked for ahead, so a split may have taken
+    /// effect between any two of them: the anchor is to be compared, by another run if this one is cut off.
+    pub(super) fn note_midnight(&mut self) -> bool {
+        let passed = self.plan.calendar.zone.date_at(self.clock.now()) != self.plan.window.today;
+        if passed {
+            self.done.anchor = false;
+            if let Some(anchor) = &mut self.stretch.anchor {
+                anchor.checked = None;
+            }
+        }
+        passed
     }
 
     pub(super) fn text(&self, cursor: i64) -> String {

@@ -134,7 +134,8 @@ fn stretch_to_json(stretch: &Stretch, stream: &Stream) -> Value {
     if let Some(anchor) = &stretch.anchor {
         set("anchor", cursor_text(Some(anchor.cursor)));
         set("anchor_digest", Some(anchor.digest.to_string().into()));
-        set("anchor_checked", Some(anchor.checked.to_string().into()));
+        let checked = anchor.checked.map(|day| day.to_string().into());
+        set("anchor_checked", checked);
     }
     if let Some(granted) = &stretch.granted {
         set("granted_from", Some(granted.from.to_string().into()));
@@ -198,11 +199,9 @@ impl Fields<'_> {
 
     fn anchor(&self) -> Result<Option<Anchor>> {
         let digest = self.parsed("anchor_digest", "a digest", super::digest::Digest::parse)?;
-        let parts = (self.cursor("anchor")?, digest, self.date("anchor_checked")?);
-        let (Some(cursor), Some(digest), Some(checked)) = parts else {
-            return Ok(None);
-        };
-        Ok(Some(Anchor {
+        let checked = self.date("anchor_checked")?;
+        let anchor = self.cursor("anchor")?.zip(digest);
+        Ok(anchor.map(|(cursor, digest)| Anchor {
             cursor,
             digest,
             checked,

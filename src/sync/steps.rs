@@ -201,12 +201,10 @@ impl Plan {
         };
         let next = anchor
             .checked
-            .checked_add_days(Days::new(ANCHOR_CHECK_DAYS));
+            .and_then(|day| day.checked_add_days(Days::new(ANCHOR_CHECK_DAYS)));
         // What is read before the stretch must be on the basis of what is there.
         let is_before_backfill = self.wanted_since(stretch) < stretch.since;
-        done.passed_midnight
-            || is_before_backfill
-            || next.is_none_or(|next| next <= self.window.today)
+        is_before_backfill || next.is_none_or(|next| next <= self.window.today)
     }
 }
 
@@ -315,7 +313,7 @@ mod tests {
         known.anchor = Some(Anchor {
             cursor: utc_midnight(date("2024-01-03")),
             digest,
-            checked: date(TODAY),
+            checked: Some(date(TODAY)),
         });
         assert_eq!(plan.next_step(&known, READ), Step::CheckAnchor);
         let done = Done {
@@ -335,21 +333,17 @@ mod tests {
         let plan = plan("stock_prices_by_hour", None, None);
         let mut known = stretch("2024-01-02", "2026-11-18");
         let digest = crate::sync::digest::Digest::default();
-        for (checked, passed_midnight, expected) in [
-            ("2026-11-14", false, Step::Done),
-            ("2026-11-13", false, Step::CheckAnchor),
-            ("2026-11-20", true, Step::CheckAnchor),
+        for (checked, expected) in [
+            (Some("2026-11-14"), Step::Done),
+            (Some("2026-11-13"), Step::CheckAnchor),
+            (None, Step::CheckAnchor),
         ] {
             known.anchor = Some(Anchor {
                 cursor: utc_midnight(date("2024-01-03")),
                 digest,
-                checked: date(checked),
+                checked: checked.map(date),
             });
-            let done = Done {
-                passed_midnight,
-                ..READ
-            };
-            assert_eq!(plan.next_step(&known, done), expected, "{checked}");
+            assert_eq!(plan.next_step(&known, READ), expected, "{checked:?}");
         }
     }
 

@@ -48,8 +48,9 @@ pub(crate) struct Anchor {
     pub(crate) cursor: i64,
     /// The digest of its values.
     pub(crate) digest: Digest,
-    /// The market's day on which it was last compared.
-    pub(crate) checked: Date,
+    /// The market's day on which it was last compared; `None` if a midnight passed between two pages since: a split may
+    /// have taken effect between them.
+    pub(crate) checked: Option<Date>,
 }
 
 impl Stretch {
