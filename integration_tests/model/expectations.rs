@@ -152,7 +152,7 @@ impl SeriesRun<'_> {
                 Some(key) == first || self.asked_before().any(|asked| asked.covers(key.0))
             };
             let mut asked = looked.iter().filter(|(key, _)| is_asked(key));
-            return asked.any(differs) || self.is_all_changed();
+            return asked.any(differs) || self.are_all_sessions_changed();
         }
         let shown = looked.iter().filter(|(key, _)| key.0 >= self.floor());
         let changes: Vec<bool> = shown.take(3).map(differs).collect();

@@ -258,22 +258,31 @@ impl SeriesRun<'_> {
 
     /// Whether all that was compared is another than at the last successful sync.
     pub fn is_all_changed(&self) -> bool {
-        let Some(differences) = self.differences_from(self.compared_from()) else {
-            return false;
+        let compared = self.compared();
+        let differences = self.differences_from(self.compared_from());
+        let is_changed = |differences: BTreeSet<RowKey>| compared.is_subset(&differences);
+        !compared.is_empty() && differences.is_some_and(is_changed)
+    }
+
+    /// Whether something of each session that was compared is another: bars that came late count.
+    pub fn are_all_sessions_changed(&self) -> bool {
+        let session = |key: &RowKey| date_in(zone_of(&key.1), moment_at(key.0));
+        let sessions = |keys: &BTreeSet<RowKey>| keys.iter().map(session).collect::<BTreeSet<_>>();
+        let differences = self.differences_from(self.compared_from());
+        differences.is_some_and(|it| sessions(&self.compared()).is_subset(&sessions(&it)))
+    }
+
+    /// The places that were compared and that the API shows.
+    fn compared(&self) -> BTreeSet<RowKey> {
+        let Some(before) = self.before.as_ref() else {
+            return BTreeSet::new();
         };
         let (from, truth) = (
             self.compared_from(),
             self.truth(self.last_asked, self.started),
         );
-        let is_compared = |key: &&RowKey| {
-            key.0 >= from
-                && self
-                    .before
-                    .as_ref()
-                    .is_some_and(|claim| claim.covers(key.0))
-        };
-        let mut compared = truth.keys().filter(is_compared).peekable();
-        compared.peek().is_some() && compared.all(|key| differences.contains(key))
+        let is_compared = |key: &RowKey| key.0 >= from && before.covers(key.0);
+        truth.into_keys().filter(is_compared).collect()
     }
 
     /// Whether the rows are on another basis than the configuration's.
