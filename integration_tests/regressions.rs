@@ -1,5 +1,6 @@
 //! What went wrong in 0.1.0, one test a finding: rows that were missing, on the wrong price basis, or half finished.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::Scenario;
@@ -171,18 +172,24 @@ fn minute_and_day_that_come_late_are_emitted() {
 
 // Finding 6
 
+/// A history in small pages, half a minute before a midnight in New York at which a split takes effect.
+fn before_the_split_at_midnight(stream: &str) -> (Scenario, Arc<SimulatedClock>) {
+    let scenario = history(stream, date(2026, 1, 5), 66, "2026-01-05");
+    scenario
+        .api
+        .market()
+        .split("AAPL", date(2026, 3, 11), 2.0)
+        .page_size = 6;
+    let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
+    scenario.api.follow(clock.clone());
+    (scenario, clock)
+}
+
 #[test]
 fn split_that_takes_effect_between_two_pages_leaves_one_basis() {
     for stream in DAYS_AND_HOURS {
-        let mut scenario = history(stream, date(2026, 1, 5), 66, "2026-01-05");
-        scenario
-            .api
-            .market()
-            .split("AAPL", date(2026, 3, 11), 2.0)
-            .page_size = 6;
-        // Half a minute before midnight in New York, on a key of five requests a minute.
-        let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
-        scenario.api.follow(clock.clone());
+        let (mut scenario, clock) = before_the_split_at_midnight(stream);
+        // The key lets five requests a minute through.
         scenario.api.set_quota(5, clock.clone());
         let output = scenario
             .connector
@@ -213,14 +220,7 @@ fn split_that_takes_effect_between_two_pages_leaves_one_basis() {
 #[test]
 fn split_between_two_pages_of_a_run_that_was_cut_off_left_two_bases() {
     for stream in DAYS_AND_HOURS {
-        let mut scenario = history(stream, date(2026, 1, 5), 66, "2026-01-05");
-        scenario
-            .api
-            .market()
-            .split("AAPL", date(2026, 3, 11), 2.0)
-            .page_size = 6;
-        let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
-        scenario.api.follow(clock.clone());
+        let (mut scenario, clock) = before_the_split_at_midnight(stream);
         let time = clock.clone();
         scenario.api.inject_faults(move |_, _| {
             time.advance(Duration::from_secs(10));
