@@ -26,7 +26,7 @@ const LATER: &str = "2026-03-03T12:00:00Z";
 const FORMATS: [&str; 2] = ["first_format", "digests"];
 
 /// The states that must be there, and what each of them is kept for, as it stands in the file.
-const KINDS: [(&str, &str); 24] = [
+const KINDS: [(&str, &str); 25] = [
     ("tutorial", r#"{"date": "2020-02-01"}"#),
     ("first_format/days", r#""price": 254"#),
     ("first_format/unadjusted_days", r#""adjusted": false"#),
@@ -61,6 +61,10 @@ const KINDS: [(&str, &str); 24] = [
     ("digests/void_digests", "=? "),
     ("digests/hours", r#""anchor": "#),
     ("digests/hours_with_restart_under_way", r#""until": "#),
+    (
+        "digests/hours_cut_off_after_midnight",
+        "\"anchor_digest\": \"xooDnStk\"\n",
+    ),
     ("digests/market", r#""digests": "#),
     ("digests/plan_limit", r#""granted_from": "#),
 ];

@@ -163,8 +163,9 @@ impl SeriesSync<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// Emits the bars after the cursor. `follows_others` says whether the page is not the only one so far.
-    pub(super) fn emit_new(&mut self, page: &Page, follows_others: bool) -> Result<()> {
+    /// Emits the bars after the cursor. `is_among_several` says that more than one page was read so far, so that a
+    /// midnight may lie between them.
+    pub(super) fn emit_new(&mut self, page: &Page, is_among_several: bool) -> Result<()> {
         let bars = page.bars();
         let begin = self
             .stretch
@@ -181,7 +182,7 @@ impl SeriesSync<'_, '_, '_, '_> {
                 self.set_anchor(cursor, digest);
             }
         }
-        if follows_others {
+        if is_among_several {
             self.note_midnight();
         }
         self.append_digests(page, new);

@@ -1,8 +1,15 @@
 //! The history that the user's plan includes, found with few requests.
 
+use std::collections::BTreeMap;
+
 use chrono::Months;
 
 use crate::calendar::{Date, DateRange, MIN_DATE, day_after, day_before, days_after, days_before};
+use crate::market::Market;
+
+/// The first day that the plan includes, for each market in which a refusal has made the run look for it. A market's
+/// series share it; other markets can be on another plan, and their days begin at another hour.
+pub(crate) type PlanStarts = BTreeMap<Market, Date>;
 
 /// How many years of history the plans hold (free, Starter, Developer).
 const PLAN_HISTORY_YEARS: [u32; 3] = [2, 5, 10];

@@ -1,7 +1,8 @@
 //! A run: all series of all streams, one after another, with one pool of requests for all of them.
 
+use super::plan_history::PlanStarts;
 use super::reader::first_request;
-use super::series::{PlanStarts, SeriesSync, SyncError};
+use super::series::{SeriesSync, SyncError};
 use super::source::{FirstRequest, PageSource};
 use super::state_json::StreamState;
 use super::steps::Plan;

@@ -1,18 +1,16 @@
 //! The sync of one series: carries out the steps that [`super::steps`] names, and emits what [`super::compare`] finds.
 
-use std::collections::BTreeMap;
-
 use super::digest::Digest;
 use super::digests::Layout;
+use super::plan_history::PlanStarts;
 use super::reader::{PageReader, ReadPage};
 use super::source::PageSource;
 use super::steps::{Done, Plan, Restart, Step};
 use super::stretch::Stretch;
 use super::windows::Direction;
 use super::writer::StreamWriter;
-use crate::calendar::{Date, DateRange};
+use crate::calendar::DateRange;
 use crate::clock::SharedClock;
-use crate::market::Market;
 use crate::notices::Notice;
 use crate::polygon::ApiError;
 use crate::streams::{Endpoint, SeriesId};
@@ -39,10 +37,6 @@ impl From<std::io::Error> for SyncError {
 }
 
 pub(super) type Result<T> = std::result::Result<T, SyncError>;
-
-/// The first day that the plan includes of each market in which a refusal has made the run look for it. The series of a
-/// market share it; each market has a plan of its own, and days that begin when they do there.
-pub(crate) type PlanStarts = BTreeMap<Market, Date>;
 
 /// What was emitted of a series in this run.
 #[derive(Debug, Default)]
