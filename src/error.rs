@@ -12,21 +12,21 @@ use serde::Serialize;
 pub(crate) enum FailureType {
     /// The user: a configuration, a catalog, a state or a key that can't work.
     ConfigError,
-    /// The connector's developers: an answer that it can't understand, or a bug.
+    /// The connector's developers: a response that it can't understand, or a bug.
     SystemError,
-    /// Nobody: it was retried in vain, and may work later.
+    /// No one: retries are exhausted, but a later run may succeed.
     TransientError,
 }
 
-/// A failure as it is told to the user and to the operator.
+/// A failure as users and operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// Decides whether the platform retries.
     pub(crate) failure_type: FailureType,
     /// What the user reads: what was attempted, why it failed, what to do.
     pub(crate) message: String,
-    /// What an operator reads: the technical cause.
-    pub(crate) internal_message: String,
+    /// What an operator reads: the chain of technical causes, if it says more than the message.
+    pub(crate) internal_message: Option<String>,
 }
 
 impl Failure {
@@ -37,37 +37,25 @@ impl Failure {
 
     /// A failure of a type, whose message says all there is to say.
     pub(crate) fn new(failure_type: FailureType, message: impl Into<String>) -> Failure {
-        let message = message.into();
-        Failure {
-            failure_type,
-            internal_message: message.clone(),
-            message,
-        }
+        Failure { failure_type, message: message.into(), internal_message: None }
     }
 
     /// The same failure with its technical cause and what led to it, for operators.
     pub(crate) fn caused_by(self, cause: &anyhow::Error) -> Failure {
-        Failure {
-            internal_message: format!("{cause:#}"),
-            ..self
-        }
+        Failure { internal_message: Some(format!("{cause:#}")), ..self }
     }
 
     /// One failure for all of `failures`, of which there is at least one. It names as many as a message of some
     /// kilobytes holds, and says how many more there are.
     pub(crate) fn merge(failures: &[Failure]) -> Failure {
+        let types = failures.iter().map(|failure| failure.failure_type);
+        let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+        let causes = failures.iter().filter_map(|failure| failure.internal_message.as_deref());
+        let causes: Vec<_> = causes.collect();
         Failure {
-            failure_type: failures
-                .iter()
-                .map(|failure| failure.failure_type)
-                .max()
-                .unwrap_or(FailureType::SystemError),
-            message: join_within_limit(failures.iter().map(|failure| failure.message.as_str())),
-            internal_message: join_within_limit(
-                failures
-                    .iter()
-                    .map(|failure| failure.internal_message.as_str()),
-            ),
+            failure_type: types.max().unwrap_or(FailureType::SystemError),
+            message: join_within_limit(&messages),
+            internal_message: (!causes.is_empty()).then(|| join_within_limit(&causes)),
         }
     }
 }
@@ -75,10 +63,10 @@ impl Failure {
 /// How long a merged message may get before the rest is only counted.
 const MAX_MERGED_LEN: usize = 3_000;
 
-fn join_within_limit<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> String {
+fn join_within_limit(texts: &[&str]) -> String {
     let count = texts.len();
     let mut joined = String::new();
-    for (named, text) in texts.enumerate() {
+    for (named, text) in texts.iter().enumerate() {
         if named > 0 && joined.len() + text.len() > MAX_MERGED_LEN {
             let rest = count - named;
             return format!("{joined}\n… and {rest} more of {count}; the log names them all.");
@@ -94,9 +82,9 @@ fn join_within_limit<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> Strin
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// Told as a TRACE ERROR.
+    /// Reported as a TRACE ERROR.
     Failure(Failure),
-    /// stdout can't be written to, so it can't be told there.
+    /// stdout can't be written to; reported on stderr.
     Output(io::Error),
 }
 
@@ -118,10 +106,7 @@ mod tests {
 
     #[test]
     fn several_failures_take_the_type_that_a_retry_can_help() {
-        let outage = Failure {
-            failure_type: FailureType::TransientError,
-            ..Failure::config("AAPL: no answer")
-        };
+        let outage = Failure { failure_type: FailureType::TransientError, ..Failure::config("AAPL: no answer") };
         let all = Failure::merge(&[Failure::config("TSLA: not in the plan"), outage]);
         assert_eq!(all.failure_type, FailureType::TransientError);
         assert_eq!(all.message, "TSLA: not in the plan\nAAPL: no answer");
@@ -129,14 +114,9 @@ mod tests {
 
     #[test]
     fn a_merged_message_stays_small_however_many_failed() {
-        let failures: Vec<_> = (0..5_000)
-            .map(|number| Failure::config(format!("T{number}: no answer")))
-            .collect();
+        let failures: Vec<_> = (0..5_000).map(|number| Failure::config(format!("T{number}: no answer"))).collect();
         let merged = Failure::merge(&failures);
         assert!(merged.message.len() < 4_000, "{}", merged.message.len());
-        assert!(
-            merged.message.starts_with("T0: no answer\nT1: ")
-                && merged.message.contains("more of 5000")
-        );
+        assert!(merged.message.starts_with("T0: no answer\nT1: ") && merged.message.contains("more of 5000"));
     }
 }

@@ -1,6 +1,6 @@
 //! The program: see the library for what it does.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::{self, ExitCode};
@@ -21,11 +21,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    ExitCode::from(run(
-        std::env::args_os(),
-        &Environment::system(),
-        &mut &stdout,
-    ))
+    ExitCode::from(run(std::env::args_os(), &Environment::system(), &mut &stdout))
 }
 
 /// The kernel ends a process that gets a signal, but not PID 1, which the connector is in its container.
@@ -35,27 +31,11 @@ fn handle_signals_as_pid_1() {
     }
     for signal in [SIGINT, SIGTERM] {
         // If the signal can't be caught, the engine kills the container when its patience ends.
-        let _ =
-            register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)));
+        let _ = register_conditional_shutdown(signal, 128 + signal, Arc::new(AtomicBool::new(true)));
     }
 }
 
 /// stdout as a file: unlike [`io::stdout`], it does not swallow the error of a descriptor that can't be written to.
 fn stdout() -> io::Result<File> {
-    if was_closed_at_start() {
-        return Err(io::Error::other("it is closed"));
-    }
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
-}
-
-/// In place of a descriptor that is closed at the start, Rust's runtime opens /dev/null for reading and writing; a shell's
-/// `> /dev/null` opens it for writing alone.
-fn was_closed_at_start() -> bool {
-    let flags = fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
-    let flags = flags
-        .lines()
-        .find_map(|line| line.strip_prefix("flags:")?.trim().chars().last());
-    let is_null =
-        fs::read_link("/proc/self/fd/1").is_ok_and(|target| target.as_os_str() == "/dev/null");
-    is_null && flags == Some('2')
 }

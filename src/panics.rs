@@ -10,7 +10,7 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps panics off stderr; [`catch_panic`] tells of them instead.
+/// Keeps panics off stderr; [`catch_panic`] turns them into failures instead.
 pub fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| LAST_PANIC.set(Some(panic.to_string()))));
 }
@@ -19,11 +19,8 @@ pub fn install_panic_hook() {
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Failure {
         failure_type: FailureType::SystemError,
-        message: "Internal error in the connector. Please open an issue with this sync's log."
-            .to_owned(),
-        internal_message: LAST_PANIC
-            .take()
-            .unwrap_or_else(|| panic_text(payload.as_ref())),
+        message: "Internal error in the connector. Please open an issue with this sync's log.".to_owned(),
+        internal_message: LAST_PANIC.take().or_else(|| Some(panic_text(payload.as_ref()))),
     })
 }
 
@@ -41,6 +38,7 @@ mod tests {
     fn a_panic_becomes_a_system_error_with_its_message() {
         let failure = catch_panic(|| panic!("index {} is out of range", 7)).unwrap_err();
         assert_eq!(failure.failure_type, FailureType::SystemError);
-        assert!(failure.internal_message.contains("index 7 is out of range"));
+        let cause = failure.internal_message.unwrap();
+        assert!(cause.contains("index 7 is out of range"), "{cause}");
     }
 }

@@ -1,277 +1,256 @@
-//! What the API can answer instead of bars, and what it means to the user: the one table of it.
+//! Why there is no page, and what the user can do about it.
 
 use std::fmt;
+use std::time::Duration;
 
+use thiserror::Error;
+
+use super::Request;
 use crate::error::{Failure, FailureType};
+use crate::text::truncate;
 
-/// Why there is no page. The texts are the API's own words where it said any, with the key taken
-/// out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ApiError {
-    /// 401: the key is wrong.
-    Unauthorized(String),
-    /// 403: the key is right, but the plan does not include what was asked for.
-    NotEntitled(String),
-    /// 429, and it was not worth waiting any longer.
-    RateLimited(String),
-    /// Another status that asking again does not change.
-    HttpStatus {
-        /// The HTTP status.
-        status: u16,
-        /// What the body says.
-        text: String,
-    },
-    /// No usable answer after so many attempts.
+/// The most bytes of external text in a message.
+const MAX_QUOTED: usize = 300;
+
+/// The most bytes of external text that are kept for operators.
+const MAX_DETAILS: usize = 2_000;
+
+/// What went wrong. The rest of the program uses [`ApiError`]'s predicates.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum ApiProblem {
+    /// 401.
+    #[error("invalid API key")]
+    Unauthorized,
+    /// 403: the key is valid, but the plan's history begins after the requested days.
+    #[error("your plan does not include these days")]
+    BeforeHistory,
+    /// 403: the plan has a day only once it is over.
+    #[error("your plan does not include today")]
+    TodayNotOver,
+    /// 403: any other refusal.
+    #[error("your plan does not include this data")]
+    NotEntitled,
+    /// 400: a `next_url` led past the end of its range.
+    #[error("request rejected")]
+    PastTheEnd,
+    /// 429, for longer than it is worth waiting; with the wait that the API asked for.
+    #[error("still rate-limited after 15 minutes")]
+    RateLimited(Option<Duration>),
+    /// 404: the route does not exist.
+    #[error("endpoint not found")]
+    NotFound,
+    /// 407, or a tunnel that was refused in the same words.
+    #[error("the proxy requires a user name and password")]
+    ProxyAuthentication,
+    /// The other side does not speak TLS.
+    #[error("{0} does not speak TLS; did you mean http://?")]
+    NoTls(String),
+    /// The response is for the ticker in another case.
+    #[error("the API does not know this ticker; did you mean {0}?")]
+    OtherCase(String),
+    /// Any other status that a retry would not change.
+    #[error("request rejected")]
+    Rejected,
+    /// A failure that a retry may cure.
+    #[error("request to {origin} failed after {attempts} {}", if *.attempts == 1 { "attempt" } else { "attempts" })]
     Unavailable {
-        /// Where the API was looked for.
+        /// Scheme and host of the API.
         origin: String,
-        /// How many requests were sent.
+        /// The number of requests sent.
         attempts: u32,
-        /// What happened the last time.
-        cause: String,
     },
-    /// An answer that we can't understand, or must not trust.
-    InvalidResponse(String),
+    /// A response that can't be understood, or must not be trusted.
+    #[error("unexpected API response")]
+    Unexpected,
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError(Box<Details>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
+    problem: ApiProblem,
+    /// The cause in the API's words, or the chain of causes; without the key. It may be empty.
+    text: String,
+    request: String,
+    status: Option<u16>,
+    request_id: Option<String>,
 }
 
 impl ApiError {
-    /// Whether a later window may be covered by the plan: "Your plan doesn't include this data
-    /// timeframe."
+    /// An error without a response; `text` must not contain the key.
+    pub(super) fn new(problem: ApiProblem, request: &Request, text: &str) -> ApiError {
+        ApiError(Box::new(Details {
+            problem,
+            text: truncate(text, MAX_DETAILS).to_owned(),
+            request: request.target().to_owned(),
+            status: None,
+            request_id: None,
+        }))
+    }
+
+    /// The same error with the response's status and `request_id`.
+    pub(super) fn with_response(mut self, status: u16, request_id: Option<String>) -> ApiError {
+        (self.0.status, self.0.request_id) = (Some(status), request_id);
+        self
+    }
+
+    /// A response that must not be trusted, for a reason that only its reader can know.
+    pub(crate) fn unexpected(request: &Request, what: &str) -> ApiError {
+        ApiError::new(ApiProblem::Unexpected, request, what)
+    }
+
+    /// The error after the last attempt.
+    pub(super) fn after_attempts(mut self, number: u32) -> ApiError {
+        if let ApiProblem::Unavailable { attempts, .. } = &mut self.0.problem {
+            *attempts = number;
+        }
+        self
+    }
+
+    pub(super) fn problem(&self) -> &ApiProblem {
+        &self.0.problem
+    }
+
+    /// Whether the API has responded at all.
+    pub(super) fn has_response(&self) -> bool {
+        self.0.status.is_some()
+    }
+
+    /// The cause in a few words, such as `HTTP 502: an HTML page`.
+    pub(super) fn cause(&self) -> String {
+        let details = truncate(&self.0.text, MAX_QUOTED);
+        match self.0.status {
+            Some(status) if details.is_empty() => format!("HTTP {status}"),
+            Some(status) => format!("HTTP {status}: {details}"),
+            None => details.to_owned(),
+        }
+    }
+
+    /// Whether the requested days lie before the plan's history, so that later ones may be allowed.
     pub(crate) fn is_before_plan_history(&self) -> bool {
-        matches!(self, ApiError::NotEntitled(text) if text.contains("timeframe"))
+        self.0.problem == ApiProblem::BeforeHistory
     }
 
-    /// Whether a `next_url` led past the end of its range: "The parameter 'to' cannot be a time
-    /// that occurs before 'from'". After a first page that is the end of the pages, not an error.
+    /// Whether a `next_url` led past the end of its range: after a first page that is the end of the pages, not an error.
     pub(crate) fn is_past_the_end(&self) -> bool {
-        matches!(self, ApiError::HttpStatus { status: 400, text } if text.contains("before 'from'"))
+        self.0.problem == ApiProblem::PastTheEnd
     }
 
-    /// Whether the day is not over yet for the API: "Attempted to request today's data before end
-    /// of day."
+    /// Whether the API does not consider the requested day to be over yet.
     pub(crate) fn is_before_end_of_day(&self) -> bool {
-        matches!(self, ApiError::NotEntitled(text) if text.contains("before end of day"))
+        self.0.problem == ApiProblem::TodayNotOver
     }
 
-    /// The failure of a subject, such as `TSLA`; its message says what to do.
-    pub(crate) fn into_failure(self, subject: &str) -> Failure {
+    /// Whether there was no usable response after all attempts.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self.0.problem, ApiProblem::Unavailable { .. })
+    }
+
+    /// Whether the API rejected the request because of its rate.
+    pub(crate) fn is_rate_limited(&self) -> bool {
+        matches!(self.0.problem, ApiProblem::RateLimited(_))
+    }
+
+    /// Whether the response can't be understood, or must not be trusted.
+    pub(crate) fn is_unexpected(&self) -> bool {
+        self.0.problem == ApiProblem::Unexpected
+    }
+
+    /// Whether the key is wrong.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.0.problem == ApiProblem::Unauthorized
+    }
+
+    /// Whether every other request would fail alike.
+    pub(crate) fn is_fatal(&self) -> bool {
+        use ApiProblem::{NoTls, NotFound, ProxyAuthentication, RateLimited, Unauthorized};
+        matches!(self.0.problem, Unauthorized | RateLimited(_) | NotFound | ProxyAuthentication | NoTls(_))
+    }
+
+    /// Who has to act, and how.
+    fn remedy(&self) -> (FailureType, &'static str) {
         use FailureType::{ConfigError, SystemError, TransientError};
-        let (failure_type, remedy) = match &self {
-            ApiError::Unauthorized(_) => (
-                ConfigError,
-                "Check api_key; your keys are at https://massive.com/dashboard/keys.",
-            ),
-            ApiError::NotEntitled(_) => (
-                ConfigError,
-                "Choose a later start_date or another stream, or upgrade the plan.",
-            ),
-            ApiError::RateLimited(_) => (
-                TransientError,
-                "Retry later; does something else use the same key?",
-            ),
-            ApiError::HttpStatus { status: 404, .. } => (ConfigError, "Check api_url."),
-            ApiError::HttpStatus { status: 407, .. } => {
-                (ConfigError, "Check HTTPS_PROXY or ALL_PROXY.")
+        match self.0.problem {
+            ApiProblem::Unauthorized => {
+                (ConfigError, "Check api_key; your keys are at https://massive.com/dashboard/keys.")
             }
-            ApiError::HttpStatus { .. } => (SystemError, "Check the ticker and the dates."),
-            ApiError::Unavailable { .. } => (
-                TransientError,
-                "Retry later. If it persists, check the network, proxy settings and api_url.",
-            ),
-            ApiError::InvalidResponse(_) => (
-                SystemError,
-                "No records from it were emitted. If this persists, please open an issue.",
-            ),
-        };
-        let cause = self.to_string();
-        let stop = if cause.ends_with('.') { "" } else { "." };
+            ApiProblem::BeforeHistory | ApiProblem::TodayNotOver | ApiProblem::NotEntitled => {
+                (ConfigError, "Choose a later start_date or another stream, or upgrade the plan.")
+            }
+            ApiProblem::RateLimited(_) => (TransientError, "Retry later; does something else use the same key?"),
+            ApiProblem::NotFound | ApiProblem::NoTls(_) => (ConfigError, "Check api_url and the proxy settings."),
+            ApiProblem::ProxyAuthentication => (ConfigError, "Check HTTPS_PROXY or ALL_PROXY."),
+            ApiProblem::OtherCase(_) => (ConfigError, "Tickers are case-sensitive."),
+            ApiProblem::PastTheEnd | ApiProblem::Rejected => (SystemError, "Check the ticker and the dates."),
+            ApiProblem::Unavailable { .. } => {
+                (TransientError, "Retry later. If it persists, check the network, proxy settings and api_url.")
+            }
+            ApiProblem::Unexpected => {
+                (SystemError, "No records from it were emitted. If this persists, please open an issue.")
+            }
+        }
+    }
+
+    /// The failure of a subject such as `stock_prices, TSLA`. Its message names the request and says what to do.
+    pub(crate) fn into_failure(self, subject: &str) -> Failure {
+        let (failure_type, remedy) = self.remedy();
+        let Details { request, text, .. } = &*self.0;
+        let id = self.0.request_id.as_deref();
+        let id = id.map_or(String::new(), |id| format!(", request_id {id}"));
+        let problem = &self.0.problem;
         Failure {
             failure_type,
-            message: format!("{subject}: {cause}{stop} {remedy}"),
-            internal_message: cause,
+            message: format!("{subject}: {self}. Request: {request}{id}. {remedy}"),
+            internal_message: Some(match self.0.status {
+                Some(status) => format!("{problem}: HTTP {status} for {request}{id}: {text}"),
+                None => format!("{problem}: no response to {request}: {text}"),
+            }),
         }
     }
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ApiError::Unauthorized(text) => write!(f, "invalid API key (HTTP 401: {text})"),
-            ApiError::NotEntitled(text) => {
-                write!(f, "your plan does not include this data (HTTP 403: {text})")
-            }
-            ApiError::RateLimited(text) => {
-                write!(f, "still rate-limited after 15 minutes (HTTP 429: {text})")
-            }
-            ApiError::HttpStatus { status: 404, text } => {
-                write!(f, "endpoint not found (HTTP 404: {text})")
-            }
-            ApiError::HttpStatus { status: 407, .. } => {
-                f.write_str("the proxy asks for a user name and password (HTTP 407)")
-            }
-            ApiError::HttpStatus { status, text } => {
-                write!(f, "request rejected (HTTP {status}: {text})")
-            }
-            ApiError::Unavailable {
-                origin,
-                attempts,
-                cause,
-            } => {
-                let times = if *attempts == 1 {
-                    "attempt"
-                } else {
-                    "attempts"
-                };
-                write!(
-                    f,
-                    "request to {origin} failed after {attempts} {times}: {cause}"
-                )
-            }
-            ApiError::InvalidResponse(what) => write!(f, "unexpected API response: {what}"),
-        }
+        let cause = self.cause();
+        if cause.is_empty() { write!(f, "{}", self.0.problem) } else { write!(f, "{} ({cause})", self.0.problem) }
     }
 }
 
 impl std::error::Error for ApiError {}
 
-/// Why the API can't even be asked. The texts stand here and nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SetupError {
-    /// The key can't stand in a header.
-    Key,
-    /// The proxy of an environment variable can't be used. Its value may hold a password, and is
-    /// not shown.
-    Proxy {
-        /// The variable's name.
-        variable: &'static str,
-        /// What is wrong with its value.
-        problem: String,
-    },
-    /// No certificates of trusted authorities can be loaded.
-    Certificates,
-}
-
-impl SetupError {
-    /// The failure that the user has to mend.
-    pub(crate) fn into_failure(self) -> Failure {
-        Failure::config(self.to_string())
-    }
-}
-
-impl fmt::Display for SetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SetupError::Key => f.write_str(
-                "api_key: holds a character that can't be sent, such as a line break. Copy the key again.",
-            ),
-            SetupError::Proxy { variable, problem } => write!(
-                f,
-                "The proxy in the environment variable {variable} can't be used: {problem}. Set it to \
-                 http://HOST:PORT, or remove it."
-            ),
-            SetupError::Certificates => f.write_str(
-                "Can't load the certificates of trusted authorities. Check SSL_CERT_FILE and SSL_CERT_DIR, or \
-                 install the system's package of CA certificates.",
-            ),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::polygon::every_error;
 
-    fn status(status: u16) -> ApiError {
-        ApiError::HttpStatus {
-            status,
-            text: "words".to_owned(),
+    #[test]
+    fn every_failure_names_subject_cause_request_and_remedy() {
+        for error in every_error() {
+            let (cause, (_, remedy)) = (error.to_string(), error.remedy());
+            let failure = error.into_failure("stock_prices, TSLA");
+            let request = "/stocks/v1/splits?limit=5000&sort=ticker.asc,execution_date.asc";
+            let expected = format!("stock_prices, TSLA: {cause}. Request: {request}, request_id r1. {remedy}");
+            assert_eq!(failure.message, expected);
+            let internal = failure.internal_message.expect("the chain of causes");
+            assert!(internal.contains(request) && internal.ends_with("words"), "{internal}");
         }
     }
 
     #[test]
-    fn every_error_says_who_has_to_act_what_happened_and_what_to_do() {
-        use FailureType::{ConfigError, SystemError, TransientError};
-        let words = || "words".to_owned();
-        let unavailable = ApiError::Unavailable {
-            origin: "https://api.polygon.io".to_owned(),
-            attempts: 6,
-            cause: words(),
-        };
-        let cases = [
-            (
-                ApiError::Unauthorized(words()),
-                ConfigError,
-                "invalid API key (HTTP 401: words). Check api_key",
-            ),
-            (
-                ApiError::NotEntitled(words()),
-                ConfigError,
-                "your plan does not include this data (HTTP 403: words). ",
-            ),
-            (
-                ApiError::RateLimited(words()),
-                TransientError,
-                "still rate-limited after 15 minutes (HTTP 429: words). ",
-            ),
-            (
-                status(404),
-                ConfigError,
-                "endpoint not found (HTTP 404: words). Check api_url.",
-            ),
-            (
-                status(407),
-                ConfigError,
-                "the proxy asks for a user name and password (HTTP 407). Check HTTPS_PROXY",
-            ),
-            (
-                status(400),
-                SystemError,
-                "request rejected (HTTP 400: words). Check the ticker and the dates.",
-            ),
-            (
-                unavailable,
-                TransientError,
-                "request to https://api.polygon.io failed after 6 attempts: words. Retry",
-            ),
-            (
-                ApiError::InvalidResponse(words()),
-                SystemError,
-                "unexpected API response: words. No records",
-            ),
-        ];
-        for (error, failure_type, message) in cases {
-            let failure = error.into_failure("TSLA");
-            assert_eq!(failure.failure_type, failure_type, "{}", failure.message);
-            assert!(
-                failure.message.starts_with(&format!("TSLA: {message}")),
-                "{}",
-                failure.message
-            );
-        }
-    }
-
-    #[test]
-    fn the_apis_wording_tells_apart_what_its_statuses_do_not() {
-        let entitled = |text: &str| ApiError::NotEntitled(text.to_owned());
-        let history =
-            entitled("Your plan doesn't include this data timeframe. Please upgrade your plan");
-        let today = entitled(
-            "Attempted to request today's data before end of day. Please upgrade your plan",
-        );
-        let other = entitled("You are not entitled to this data.");
-        let text = "The parameter 'to' cannot be a time that occurs before 'from'".to_owned();
-        let past = ApiError::HttpStatus { status: 400, text };
-        let told = |error: &ApiError| {
+    fn errors_of_the_key_the_address_and_the_rate_limit_concern_all_requests() {
+        let fatal: Vec<_> = every_error().into_iter().filter(ApiError::is_fatal).collect();
+        let causes: Vec<_> = fatal.iter().map(|error| error.problem().to_string()).collect();
+        assert_eq!(
+            causes,
             [
-                error.is_before_plan_history(),
-                error.is_before_end_of_day(),
-                error.is_past_the_end(),
+                "invalid API key",
+                "still rate-limited after 15 minutes",
+                "endpoint not found",
+                "the proxy requires a user name and password",
+                "the server does not speak TLS; did you mean http://?",
             ]
-        };
-        assert_eq!(told(&history), [true, false, false]);
-        assert_eq!(told(&today), [false, true, false]);
-        assert_eq!(told(&past), [false, false, true]);
-        assert_eq!(told(&other), [false; 3]);
-        assert_eq!(told(&status(400)), [false; 3]);
+        );
     }
 }

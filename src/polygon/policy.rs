@@ -5,15 +5,15 @@ use std::time::Duration;
 /// Timeouts and retries.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestPolicy {
-    /// How often a request is sent that fails in a way that may pass.
+    /// The number of attempts at a request that fails in a way that a retry may cure.
     pub max_attempts: u32,
-    /// Whether to wait when the API refuses requests for a while (429).
+    /// Whether to wait when the API rejects requests because of their rate (429).
     pub wait_on_rate_limit: bool,
     /// How long to wait for a connection, TLS included.
     pub connect_timeout: Duration,
     /// How long the other side may be silent.
     pub read_timeout: Duration,
-    /// How long an answer may take as a whole.
+    /// How long a whole response may take.
     pub total_timeout: Duration,
 }
 

@@ -1,142 +1,113 @@
-//! The proxies that the environment names. reqwest reads the variables itself, and passes silently
-//! over a value that it can't use: the request would then go out directly. So they are looked at
-//! beforehand.
+//! The proxy that the environment names. reqwest would silently ignore a value that it can't use, and connect directly.
 
-use reqwest::Url;
+use std::ffi::OsString;
+use std::fmt;
 
-use super::Origin;
-use super::error::SetupError;
+use reqwest::{NoProxy, Proxy, Url};
+
 use crate::error::Failure;
 
-/// Where a proxy for https is looked for, in reqwest's order; the first of a pair that is set
-/// counts.
-const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
+/// The variables that can name a proxy for https, most important first.
+const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Refuses a proxy that could not be used for this origin. `variable` reads a variable of the
-/// environment.
-pub(super) fn check(
-    origin: &Origin,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<(), Failure> {
-    let no_proxy = ["NO_PROXY", "no_proxy"]
-        .into_iter()
-        .find_map(&variable)
-        .unwrap_or_default();
-    // reqwest takes no proxy from the environment of a CGI program.
-    if !origin.is_https()
-        || is_exempt(origin.host(), &no_proxy)
-        || variable("REQUEST_METHOD").is_some()
-    {
-        return Ok(());
-    }
-    for names in VARIABLES {
-        let Some((name, value)) = names
-            .into_iter()
-            .find_map(|name| Some((name, variable(name)?)))
-        else {
-            continue;
+/// A proxy. It is displayed as its variable and host: its URL may contain a password.
+#[derive(Debug)]
+pub(super) struct EnvironmentProxy {
+    variable: &'static str,
+    url: Url,
+}
+
+impl EnvironmentProxy {
+    /// Reads variables with `variable`; fails if the value of the first one that is not empty can't be used.
+    pub(super) fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<EnvironmentProxy>, Failure> {
+        let values = VARIABLES.into_iter().filter_map(|name| Some((name, variable(name)?)));
+        let Some((variable, value)) = values.into_iter().find(|(_, value)| !value.is_empty()) else {
+            return Ok(None);
         };
-        // What is set to nothing names no proxy.
-        if value.is_empty() {
-            continue;
+        let value = value.to_string_lossy();
+        let fail = |problem| Err(unusable(variable, problem));
+        if value.trim() != value {
+            return fail("there are blanks around it");
         }
-        return match problem(&value) {
-            None => Ok(()),
-            Some(problem) => Err(SetupError::Proxy {
-                variable: name,
-                problem,
+        let with_scheme = if value.contains("://") { value.into_owned() } else { format!("http://{value}") };
+        match Url::parse(&with_scheme) {
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                fail("only http:// and https:// proxies are supported")
             }
-            .into_failure()),
-        };
+            Ok(url) if url.has_host() => Ok(Some(EnvironmentProxy { variable, url })),
+            _ => fail("it is not a URL"),
+        }
     }
-    Ok(())
-}
 
-/// What is wrong with a proxy's address, without quoting it: it may hold a password.
-fn problem(value: &str) -> Option<String> {
-    if value.trim() != value {
-        return Some("there are blanks around it".to_owned());
+    /// Whether the proxy itself is reached through TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
     }
-    let has_scheme = value.contains("://");
-    let url = Url::parse(&if has_scheme {
-        value.to_owned()
-    } else {
-        format!("http://{value}")
-    });
-    match url {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri(value) => None,
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Some("it is not a URL".to_owned()),
-        Ok(url) => Some(format!("{}:// is not supported", url.scheme())),
-        Err(_) => Some("it is not a URL".to_owned()),
+
+    /// The proxy for reqwest, with the exceptions of `NO_PROXY`.
+    pub(super) fn to_reqwest(&self) -> Result<Proxy, Failure> {
+        let proxy = Proxy::https(self.url.clone()).map_err(|_| unusable(self.variable, "it is not a URL"))?;
+        Ok(proxy.no_proxy(NoProxy::from_env()))
     }
 }
 
-/// Whether all characters may stand in a URL; reqwest passes over a value with others.
-fn is_uri(value: &str) -> bool {
-    let authority = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let is_allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]@!$&'()*+,;=%".contains(&byte);
-    let has_path_only_with_scheme = value.contains("://") || authority.len() == value.len();
-    !authority.is_empty() && authority.bytes().all(is_allowed) && has_path_only_with_scheme
+/// The value is not shown, because it may contain a password.
+fn unusable(variable: &str, problem: &str) -> Failure {
+    Failure::config(format!(
+        "The proxy in the environment variable {variable} can't be used: {problem}. Set it to http://HOST:PORT, or remove it."
+    ))
 }
 
-/// Whether `NO_PROXY` plainly exempts a host: by `*`, by name, or by a domain that it belongs to.
-/// (reqwest also reads networks like `10.0.0.0/8`; a host in one of these is taken for not exempt
-/// here, which can only refuse too much.)
-fn is_exempt(host: &str, no_proxy: &str) -> bool {
-    let (host, no_proxy) = (host.to_ascii_lowercase(), no_proxy.to_ascii_lowercase());
-    no_proxy.split(',').map(str::trim).any(|entry| {
-        let domain = entry.strip_prefix('.').unwrap_or(entry);
-        let is_under = || {
-            host.strip_suffix(domain)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        entry == "*" || (!domain.is_empty() && is_under())
-    })
+impl fmt::Display for EnvironmentProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        write!(f, "the proxy {host}:{port} ({})", self.variable)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn outcome(origin: &str, variables: &[(&str, &str)]) -> Result<(), String> {
-        let find = |name: &str| {
-            variables
-                .iter()
-                .find(|(set, _)| *set == name)
-                .map(|(_, value)| (*value).to_owned())
+    fn find(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let value = |name: &str| {
+            let found = variables.iter().find(|(set, _)| *set == name);
+            found.map(|(_, value)| OsString::from(value))
         };
-        check(&Origin::parse(origin).unwrap(), find).map_err(|failure| failure.message)
+        let proxy = EnvironmentProxy::find(value).map_err(|failure| failure.message)?;
+        Ok(proxy.map(|proxy| {
+            proxy.to_reqwest().expect("a proxy");
+            proxy.to_string()
+        }))
     }
 
-    const API: &str = "https://api.polygon.io";
-
     #[test]
-    fn a_proxy_that_can_be_used_is_accepted() {
-        for value in [
-            "http://proxy:3128",
-            "https://proxy",
-            "proxy:3128",
-            "http://user:p%40ss@10.0.0.1:3128/",
-            "",
+    fn a_proxy_that_can_be_used_is_named_without_its_password() {
+        for (value, host) in [
+            ("http://proxy:3128", "proxy:3128"),
+            ("https://proxy", "proxy:443"),
+            ("proxy:3128", "proxy:3128"),
+            ("http://user:p%40ss@10.0.0.1:3128/", "10.0.0.1:3128"),
+            ("http://u:SECRET^@p", "p:80"),
         ] {
-            assert_eq!(outcome(API, &[("HTTPS_PROXY", value)]), Ok(()), "{value}");
+            let shown = format!("the proxy {host} (HTTPS_PROXY)");
+            assert_eq!(find(&[("HTTPS_PROXY", value)]), Ok(Some(shown)), "{value}");
         }
     }
 
     #[test]
-    fn a_proxy_that_would_be_passed_over_is_refused_without_its_value() {
+    fn a_proxy_that_can_not_be_used_is_refused_without_its_value() {
         for (value, why) in [
-            ("socks5://u:SECRET@proxy:1", "socks5:// is not supported"),
-            ("ftp://u:SECRET@proxy", "ftp:// is not supported"),
+            ("socks5://u:SECRET@proxy:1", "only http:// and https://"),
+            ("ftp://u:SECRET@proxy", "only http:// and https://"),
             (" http://SECRET", "blanks"),
             ("http://SECRET ", "blanks"),
-            ("http://u:SECRET^@p", "it is not a URL"),
             ("http://", "it is not a URL"),
+            ("http://h st?SECRET", "it is not a URL"),
         ] {
-            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-                let message = outcome(API, &[(name, value)]).unwrap_err();
+            for name in VARIABLES {
+                let message = find(&[(name, value)]).unwrap_err();
                 assert!(
                     message.contains(name) && message.contains(why) && !message.contains("SECRET"),
                     "{value}: {message}"
@@ -146,42 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_that_names_a_proxy_counts() {
-        assert_eq!(
-            outcome(
-                API,
-                &[("HTTPS_PROXY", "http://proxy"), ("ALL_PROXY", "socks5://x")]
-            ),
-            Ok(())
-        );
-        assert!(outcome(API, &[("HTTPS_PROXY", ""), ("ALL_PROXY", "socks5://x")]).is_err());
-        assert_eq!(
-            outcome(API, &[("HTTPS_PROXY", ""), ("https_proxy", "socks5://x")]),
-            Ok(())
-        );
-    }
-
-    #[test]
-    fn what_goes_directly_anyway_needs_no_proxy() {
-        let proxy = ("ALL_PROXY", "socks5://proxy");
-        assert_eq!(outcome("http://127.0.0.1:80", &[proxy]), Ok(()));
-        for exempt in [
-            "*",
-            "polygon.io",
-            ".polygon.io",
-            "other.org, API.polygon.io",
-        ] {
-            assert_eq!(
-                outcome(API, &[proxy, ("NO_PROXY", exempt)]),
-                Ok(()),
-                "{exempt}"
-            );
-        }
-        for other in ["", "gon.io", "example.com", ","] {
-            assert!(
-                outcome(API, &[proxy, ("NO_PROXY", other)]).is_err(),
-                "{other}"
-            );
-        }
+    fn the_first_variable_that_is_not_empty_counts() {
+        assert_eq!(find(&[]), Ok(None));
+        assert_eq!(find(&[("HTTPS_PROXY", ""), ("ALL_PROXY", "")]), Ok(None));
+        let both = [("ALL_PROXY", "socks5://x"), ("HTTPS_PROXY", "http://proxy")];
+        let shown = "the proxy proxy:80 (HTTPS_PROXY)".to_owned();
+        assert_eq!(find(&both), Ok(Some(shown)));
+        assert!(find(&[("HTTPS_PROXY", ""), ("all_proxy", "socks5://x")]).is_err());
     }
 }

@@ -1,198 +1,179 @@
-//! The API's answers: a page of bars, each of which knows where in the page's text its numbers
-//! stand.
+//! The API's responses: pages of bars and of corporate actions.
 
-use std::borrow::Cow;
-use std::num::NonZeroU32;
+use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde::de::Error as _;
 use serde_json::value::RawValue;
 
 use super::fast_parse;
-use super::raw_response::{Envelope, RawBar, RawPage, decode};
-
-/// Where in a page's text a JSON number or string stands, quotes included: 8 bytes instead of a
-/// copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    at: u32,
-    length: NonZeroU32,
-}
-
-impl Span {
-    /// The span from `at` to `end` of a text; `None` if there is nothing between, or no page is as
-    /// long.
-    pub(super) fn between(at: usize, end: usize) -> Option<Span> {
-        let length = NonZeroU32::new(u32::try_from(end.checked_sub(at)?).ok()?)?;
-        Some(Span {
-            at: u32::try_from(at).ok()?,
-            length,
-        })
-    }
-
-    /// The span that `part` is of `text`, which it borrows from.
-    pub(super) fn of(part: &str, text: &str) -> Option<Span> {
-        let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-        Span::between(at, at + part.len())
-    }
-}
-
-/// One aggregate bar. Its spans are read with [`Page::text`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bar {
-    /// What orders and identifies the bar (see [`crate::timespan::Timespan::cursor`]), epoch
-    /// milliseconds. As parsed, it is the start of the bar.
-    pub(crate) cursor: i64,
-    /// The ticker, a string; only the grouped endpoint says it.
-    pub(crate) ticker: Option<Span>,
-    /// First price, USD.
-    pub(crate) open: Span,
-    /// Highest price, USD.
-    pub(crate) high: Span,
-    /// Lowest price, USD.
-    pub(crate) low: Span,
-    /// Last price, USD.
-    pub(crate) close: Span,
-    /// Shares traded, fractional since February 2026; indices have none.
-    pub(crate) volume: Option<Span>,
-    /// Volume-weighted average price, USD; missing on bars without volume.
-    pub(crate) vwap: Option<Span>,
-    /// Number of trades, whole; missing on bars without volume.
-    pub(crate) transactions: Option<Span>,
-}
-
-/// A page of bars together with its text.
-#[derive(Debug)]
-pub(crate) struct Page {
-    text: String,
-    bars: Vec<Bar>,
-    pub(super) envelope: Envelope,
-}
+use super::values::{Spans, milliseconds};
+use crate::bars::{Bar, Page, RowProblem, UnusableRow, decode};
+use crate::events::{EventField, EventFieldKind, EventPage, EventRow, MAX_EVENT_FIELDS};
 
 /// Why a text is no page.
 #[derive(Debug)]
 pub(crate) enum ParseError {
-    /// It is not JSON, or breaks off: what gateways and broken connections produce.
+    /// It is not JSON, or is truncated: what gateways and broken connections produce.
     InvalidJson(serde_json::Error),
-    /// It is JSON that does not mean what we expect; asking again would not help.
-    UnexpectedShape {
-        /// What is wrong.
-        problem: String,
-        /// The bar that is meant, whole: to be redacted before it is cut.
-        bar: Option<String>,
-    },
+    /// It is JSON that does not mean what we expect, such as a row with a price that is no number.
+    UnexpectedShape(String),
 }
 
-impl Page {
-    /// Reads an answer; its bars are as the API sent them.
-    pub(crate) fn parse(text: String) -> Result<Page, ParseError> {
-        match parse_fast(&text).map_or_else(|| parse_any(&text), Ok) {
-            Ok((bars, envelope)) => Ok(Page {
-                text,
-                bars,
-                envelope,
-            }),
-            Err(error) if error.is_data() => Err(describe_bad_bar(&text, &error)),
-            Err(error) => Err(ParseError::InvalidJson(error)),
-        }
-    }
+/// What a response says besides its rows, or instead of them.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Envelope {
+    pub(super) status: Option<String>,
+    pub(super) request_id: Option<String>,
+    /// Only the range endpoint names it.
+    pub(super) ticker: Option<String>,
+    /// The number of rows that the page should have.
+    #[serde(rename = "resultsCount")]
+    pub(super) results_count: Option<f64>,
+    /// Whether prices are adjusted for splits.
+    pub(super) adjusted: Option<bool>,
+    /// The number of rows that the page has, unusable ones included.
+    #[serde(skip)]
+    pub(super) found: usize,
+    /// Absent on the last page.
+    next_url: Option<String>,
+    error: Option<String>,
+    message: Option<String>,
+}
 
-    /// The bars.
-    pub(crate) fn bars(&self) -> &[Bar] {
-        &self.bars
-    }
-
-    /// The bars, to be sorted and filtered.
-    pub(crate) fn bars_mut(&mut self) -> &mut Vec<Bar> {
-        &mut self.bars
-    }
-
-    /// The text of a span of one of this page's bars, as the API wrote it.
-    pub(crate) fn text(&self, span: Span) -> &str {
-        slice(&self.text, span)
-    }
-
-    /// The ticker of a bar of the grouped endpoint, decoded.
-    pub(crate) fn ticker_of(&self, bar: &Bar) -> Option<Cow<'_, str>> {
-        decode(self.text(bar.ticker?))
-    }
-
-    /// A bar without a ticker, or with an empty one, and how it closes.
-    pub(super) fn nameless_bar(&self) -> Option<&str> {
-        let is_nameless = |bar: &&Bar| bar.ticker.is_none_or(|ticker| self.text(ticker) == r#""""#);
-        self.bars
-            .iter()
-            .find(is_nameless)
-            .map(|bar| self.text(bar.close))
+impl Envelope {
+    /// What went wrong: in `error` if `status` is `ERROR`, in `message` if it is `NOT_AUTHORIZED` or `NOT_FOUND`.
+    pub(super) fn words(&self) -> Option<&str> {
+        self.error.as_deref().or(self.message.as_deref())
     }
 }
 
-fn slice(text: &str, span: Span) -> &str {
-    let at = span.at as usize;
-    text.get(at..at + span.length.get() as usize)
-        .unwrap_or("null")
+/// A response in the API's words.
+#[derive(Deserialize)]
+struct RawPage<'a> {
+    #[serde(flatten)]
+    envelope: Envelope,
+    #[serde(borrow)]
+    results: Option<Vec<&'a RawValue>>,
 }
 
-/// The bars in their canonical form, and what else is there.
-fn parse_fast(text: &str) -> Option<(Vec<Bar>, Envelope)> {
-    let (bars, rest) = fast_parse::parse(text)?;
-    let RawPage { envelope, .. } = serde_json::from_str(&rest).ok()?;
-    Some((bars, envelope))
-}
-
-/// The bars in any form, and what else is there.
-fn parse_any(text: &str) -> serde_json::Result<(Vec<Bar>, Envelope)> {
-    let RawPage { envelope, results } = serde_json::from_str(text)?;
-    let bars = results
-        .iter()
-        .flatten()
-        .map(|bar| bar.in_text(text))
-        .collect::<Option<_>>();
-    Ok((
-        bars.ok_or_else(|| serde_json::Error::custom("a bar is not part of its page"))?,
-        envelope,
-    ))
-}
-
-/// Finds the bar that can't be read.
-fn describe_bad_bar(text: &str, error: &serde_json::Error) -> ParseError {
-    #[derive(Deserialize)]
-    struct Bars<'a> {
-        #[serde(borrow)]
-        results: Option<Vec<&'a RawValue>>,
+/// Parses a page of bars; in a page of a whole market, every row has a ticker.
+pub(crate) fn parse_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), ParseError> {
+    if !is_of_market
+        && let Some((bars, rest)) = fast_parse::parse(&text)
+        && let Ok(RawPage { mut envelope, .. }) = serde_json::from_str(&rest)
+    {
+        envelope.found = bars.len();
+        return Ok((Page::new(text, bars, Vec::new(), envelope.next_url.take()), envelope));
     }
-    let bars = serde_json::from_str::<Bars<'_>>(text)
-        .ok()
-        .and_then(|bars| bars.results)
-        .unwrap_or_default();
-    let bad = bars.iter().find_map(|bar| {
-        Some((
-            bar.get(),
-            serde_json::from_str::<RawBar<'_>>(bar.get()).err()?,
-        ))
-    });
-    match bad {
-        Some((bar, error)) => ParseError::UnexpectedShape {
-            problem: error.to_string(),
-            bar: Some(bar.to_owned()),
+    parse_any_bars(text, is_of_market)
+}
+
+/// Parses a page of bars in any form.
+fn parse_any_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), ParseError> {
+    parse_page(text, |row, spans, unusable| bar(row, is_of_market, spans, unusable))
+}
+
+/// Parses a page of corporate actions with these fields of each row.
+pub(crate) fn parse_events(text: String, fields: &[EventField]) -> Result<(EventPage, Envelope), ParseError> {
+    parse_page(text, |row, spans, unusable: &mut usize| {
+        let row = event_row(row, fields, spans)?;
+        *unusable += usize::from(row.is_none());
+        Ok(row)
+    })
+}
+
+/// Parses a page of any rows. `parse` returns `None` for a row that is unusable.
+fn parse_page<R, U: Default>(
+    mut text: String,
+    mut parse: impl FnMut(&str, &mut Spans<'_>, &mut U) -> Result<Option<R>, String>,
+) -> Result<(Page<R, U>, Envelope), ParseError> {
+    let RawPage { mut envelope, results } = serde_json::from_str(&text).map_err(|error| {
+        if error.is_data() { ParseError::UnexpectedShape(error.to_string()) } else { ParseError::InvalidJson(error) }
+    })?;
+    let results = results.unwrap_or_default();
+    envelope.found = results.len();
+    let (mut rows, mut unusable, mut spans) = (Vec::with_capacity(results.len()), U::default(), Spans::new(&text));
+    for row in results {
+        let parsed = parse(row.get(), &mut spans, &mut unusable);
+        rows.extend(parsed.map_err(|what| ParseError::UnexpectedShape(format!("bad row, {what}: {row}")))?);
+    }
+    let appended = spans.into_appended();
+    text.push_str(&appended);
+    Ok((Page::new(text, rows, unusable, envelope.next_url.take()), envelope))
+}
+
+/// A row of bars in the API's words.
+#[derive(Deserialize)]
+struct RawBar<'a> {
+    #[serde(rename = "T", borrow)]
+    ticker: Option<&'a RawValue>,
+    t: Option<&'a RawValue>,
+    o: Option<&'a RawValue>,
+    h: Option<&'a RawValue>,
+    l: Option<&'a RawValue>,
+    c: Option<&'a RawValue>,
+    v: Option<&'a RawValue>,
+    vw: Option<&'a RawValue>,
+    n: Option<&'a RawValue>,
+}
+
+/// The bar of a row; `None` if the row is unusable.
+fn bar(
+    row: &str,
+    is_of_market: bool,
+    spans: &mut Spans<'_>,
+    unusable: &mut Vec<UnusableRow>,
+) -> Result<Option<Bar>, String> {
+    let raw: RawBar<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
+    let (start, ticker) = (raw.t.map(milliseconds).transpose()?, spans.string(raw.ticker)?);
+    let prices = [spans.number(raw.o)?, spans.number(raw.h)?, spans.number(raw.l)?, spans.number(raw.c)?];
+    let (volume, vwap, transactions) = (spans.number(raw.v)?, spans.number(raw.vw)?, spans.whole(raw.n)?);
+    let name = raw.ticker.map(RawValue::get);
+    let problem = match name {
+        None | Some(r#""""#) if is_of_market => RowProblem::NoTicker,
+        Some(name) if is_of_market && !is_clean(name) => RowProblem::BadTicker,
+        _ => match prices {
+            [Some(open), Some(high), Some(low), Some(close)] => {
+                let cursor = start.ok_or("a bar has no start")?;
+                return Ok(Some(Bar { cursor, ticker, open, high, low, close, volume, vwap, transactions }));
+            }
+            _ => RowProblem::NoPrice,
         },
-        None => ParseError::UnexpectedShape {
-            problem: error.to_string(),
-            bar: None,
-        },
-    }
+    };
+    unusable.push(UnusableRow { ticker: name.map(shown), start, problem });
+    Ok(None)
 }
 
-/// What an error's body says, if it is the API's: `error` or `message`.
-pub(super) fn error_text(body: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct ErrorBody {
-        error: Option<String>,
-        message: Option<String>,
+/// Whether a JSON string can be decoded and holds nothing that no ticker contains and many databases can't store.
+fn is_clean(string: &str) -> bool {
+    let is_bad = |character: char| character.is_control() || character == '\u{fffd}';
+    decode(string).is_some_and(|value| !value.chars().any(is_bad))
+}
+
+/// A JSON string for a message.
+fn shown(string: &str) -> String {
+    decode(string).map_or(string.to_owned(), |value| value.escape_debug().to_string())
+}
+
+/// A row of corporate actions; `None` if it has no usable id or ticker.
+fn event_row(row: &str, fields: &[EventField], spans: &mut Spans<'_>) -> Result<Option<EventRow>, String> {
+    let row: HashMap<String, Option<&RawValue>> = serde_json::from_str(row).map_err(|error| error.to_string())?;
+    let value = |name: &str| row.get(name).copied().flatten();
+    let is_usable = |name: &str| value(name).is_some_and(|name| name.get() != r#""""# && is_clean(name.get()));
+    let (id, ticker) = (spans.string(value("id"))?, spans.string(value("ticker"))?);
+    let (Some(id), Some(ticker), true) = (id, ticker, is_usable("id") && is_usable("ticker")) else {
+        return Ok(None);
+    };
+    let mut row = EventRow { id, ticker, fields: [None; MAX_EVENT_FIELDS] };
+    for (span, EventField { name, kind, .. }) in row.fields.iter_mut().zip(fields) {
+        let found = match kind {
+            EventFieldKind::Text | EventFieldKind::Date => spans.string(value(name)),
+            EventFieldKind::Number => spans.number(value(name)),
+            EventFieldKind::Integer => spans.whole(value(name)),
+        };
+        *span = found.map_err(|what| format!("{name}: {what}"))?;
     }
-    serde_json::from_str::<ErrorBody>(body)
-        .ok()
-        .and_then(|body| body.error.or(body.message))
+    Ok(Some(row))
 }
 
 #[cfg(test)]
@@ -201,16 +182,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn page(text: &str) -> Page {
-        Page::parse(text.to_owned()).unwrap()
+        parse_bars(text.to_owned(), false).unwrap().0
     }
 
     /// What a text is taken for with the fast path, and without.
     fn both_ways(text: &str) -> [Option<String>; 2] {
-        let both = [
-            parse_fast(text).map_or_else(|| parse_any(text), Ok),
-            parse_any(text),
-        ];
-        both.map(|answer| answer.ok().map(|answer| format!("{answer:?}")))
+        let both = [parse_bars(text.to_owned(), false).ok(), parse_any_bars(text.to_owned(), false).ok()];
+        both.map(|answer| answer.map(|answer| format!("{answer:?}")))
     }
 
     /// Nearly always a JSON number.
@@ -256,12 +234,8 @@ mod tests {
     fn the_usual_form_is_taken_the_fast_path() {
         let text = r#"{"ticker":"A","results":[{"v":1.5e+3,"vw":1,"o":1,"c":1,"h":1,"l":1,"t":7,"n":1},{"v":1,"o":1,"c":-1,"h":1,"l":1,"t":8}],"count":2}"#;
         let (bars, rest) = fast_parse::parse(text).expect("the canonical form");
-        let shown = [bars[0].volume, Some(bars[1].close)]
-            .map(|span| slice(text, span.expect("it is there")));
-        assert_eq!(
-            (bars.len(), shown, bars[1].cursor),
-            (2, ["1.5e+3", "-1"], 8)
-        );
+        let shown = [bars[0].volume, Some(bars[1].close)].map(|span| span.expect("it is there").in_text(text));
+        assert_eq!((bars.len(), shown, bars[1].cursor), (2, ["1.5e+3", "-1"], 8));
         assert_eq!(rest, r#"{"ticker":"A","results":[],"count":2}"#);
     }
 
@@ -272,19 +246,10 @@ mod tests {
                 {"v":1.81724024e+08,"vw":134.7747,"o":133.65,"c":695,"h":136.45,"l":131.29,"t":1736917200000,"n":1417114},
                 {"v":41120042.153782,"vw":257.0768,"o":258.630,"c":257.46,"h":258.77,"l":254.37,"t":1.7727732e12,"n":1}]}"#,
         );
-        let [first, second] = page.bars() else {
-            panic!("two bars")
-        };
+        let [first, second] = page.bars() else { panic!("two bars") };
+        assert_eq!((page.text(first.volume.unwrap()), page.text(first.close)), ("1.81724024e+08", "695"));
         assert_eq!(
-            (page.text(first.volume.unwrap()), page.text(first.close)),
-            ("1.81724024e+08", "695")
-        );
-        assert_eq!(
-            (
-                page.text(second.volume.unwrap()),
-                page.text(second.open),
-                second.cursor
-            ),
+            (page.text(second.volume.unwrap()), page.text(second.open), second.cursor),
             ("41120042.153782", "258.630", 1_772_773_200_000)
         );
     }
@@ -314,149 +279,210 @@ mod tests {
         let page = page(
             r#"{"results":[{"v":0,"o":1,"c":1,"h":1,"l":1,"t":0},{"v":0,"o":1,"c":1,"h":1,"l":1,"t":1,"vw":null,"n":null}]}"#,
         );
-        assert!(
-            page.bars()
-                .iter()
-                .all(|bar| bar.vwap.is_none() && bar.transactions.is_none())
-        );
-    }
-
-    #[test]
-    fn a_bar_that_can_not_be_read_is_quoted() {
-        for close in ["null", "\"633.25\"", "[1]", "{}", "true"] {
-            let bar = format!(r#"{{"v":1,"o":1,"c":{close},"h":1,"l":1,"t":1736917200000}}"#);
-            let good = r#"{"v":1,"o":1,"c":1,"h":1,"l":1,"t":0}"#;
-            match Page::parse(format!(
-                r#"{{"status":"OK","results":[{good},{bar},{good}]}}"#
-            )) {
-                Err(ParseError::UnexpectedShape { bar: quoted, .. }) => {
-                    assert_eq!(quoted, Some(bar));
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_json_or_breaks_off_is_told_apart_from_json_that_is_not_an_answer() {
-        for text in [
-            "",
-            "<html>502 Bad Gateway</html>",
-            r#"{"results":[{"v":1,"#,
-            r#"{"results":[]} trailing"#,
-        ] {
-            assert!(
-                matches!(
-                    Page::parse(text.to_owned()),
-                    Err(ParseError::InvalidJson(_))
-                ),
-                "{text}"
-            );
-        }
-        for text in [
-            r#"{"results":7}"#,
-            "[]",
-            "null",
-            r#"{"results":[{"t":1.5,"v":1,"o":1,"c":1,"h":1,"l":1}]}"#,
-        ] {
-            assert!(
-                matches!(
-                    Page::parse(text.to_owned()),
-                    Err(ParseError::UnexpectedShape { .. })
-                ),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_an_error_says_is_found_in_either_field() {
-        assert_eq!(
-            error_text(r#"{"status":"ERROR","error":"Unknown API Key"}"#).as_deref(),
-            Some("Unknown API Key")
-        );
-        assert_eq!(
-            error_text(r#"{"status":"NOT_AUTHORIZED","message":"no"}"#).as_deref(),
-            Some("no")
-        );
-        assert_eq!(error_text("404 page not found"), None);
-        assert_eq!(error_text(""), None);
+        assert!(page.bars().iter().all(|bar| bar.vwap.is_none() && bar.transactions.is_none()));
     }
 
     #[test]
     fn an_index_has_no_volume_and_takes_the_fast_path_all_the_same() {
         let text = r#"{"ticker":"I:SPX","results":[{"o":1,"c":2,"h":3,"l":1,"t":7}]}"#;
         let (bars, _) = fast_parse::parse(text).expect("the canonical form");
-        assert_eq!(
-            (bars.len(), bars[0].volume, bars[0].transactions),
-            (1, None, None)
-        );
+        assert_eq!((bars.len(), bars[0].volume, bars[0].transactions), (1, None, None));
+    }
+
+    fn refused(text: &str, is_of_market: bool) -> String {
+        match parse_bars(text.to_owned(), is_of_market) {
+            Err(ParseError::UnexpectedShape(what)) => what,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn row(fields: &str) -> String {
+        format!(r#"{{"v":1,"o":1,"h":1,"l":1,"t":7,{fields}}}"#)
+    }
+
+    fn rows(rows: &[&str]) -> String {
+        format!(r#"{{"status":"OK","results":[{}]}}"#, rows.join(","))
+    }
+
+    #[test]
+    fn a_row_with_values_of_the_wrong_type_is_quoted() {
+        let good = row(r#""c":1"#);
+        for close in ["\"633.25\"", "[1]", "{}", "true"] {
+            let bad = row(&format!(r#""c":{close}"#));
+            let what = refused(&rows(&[&good, &bad, &good]), false);
+            assert!(what.contains("is not a number") && what.ends_with(&bad), "{what}");
+        }
+        for (fields, why) in [
+            (r#""c":1,"n":1.5"#, "is not a whole number"),
+            (r#""c":1,"n":1e-1"#, "is not a whole number"),
+            (r#""c":1,"n":"1""#, "is not a number"),
+            (r#""c":1,"T":7"#, "is not a text"),
+            (r#""c":1e400"#, "out of range"),
+        ] {
+            let what = refused(&rows(&[&row(fields)]), false);
+            assert!(what.contains(why), "{what}");
+        }
+        for start in ["", r#","t":null"#, r#","t":1.5"#, r#","t":"7""#] {
+            let what = refused(&rows(&[&format!(r#"{{"o":1,"h":1,"l":1,"c":1{start}}}"#)]), false);
+            assert!(what.contains("start") || what.contains("milliseconds"), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_price_is_left_out_and_all_others_are_kept() {
+        let (good, null) = (row(r#""c":1,"T":"A""#), row(r#""c":null,"T":"B""#));
+        let missing = r#"{"T":"C","o":1,"h":1,"c":1}"#;
+        for is_of_market in [false, true] {
+            let text = rows(&[&null, &good, missing, &good]);
+            let (page, _) = parse_bars(text, is_of_market).unwrap();
+            assert_eq!(page.bars().len(), 2);
+            let unusable = |ticker: &str, start| UnusableRow {
+                ticker: Some(ticker.to_owned()),
+                start,
+                problem: RowProblem::NoPrice,
+            };
+            assert_eq!(*page.unusable(), [unusable("B", Some(7)), unusable("C", None)]);
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_market_without_a_usable_ticker_is_left_out() {
+        for (ticker, problem, shown) in [
+            ("", RowProblem::NoTicker, None),
+            (r#","T":null"#, RowProblem::NoTicker, None),
+            (r#","T":"""#, RowProblem::NoTicker, Some("")),
+            (r#","T":"A\u0000B""#, RowProblem::BadTicker, Some("A\\0B")),
+            (r#","T":"A\u001b[31m""#, RowProblem::BadTicker, Some("A\\u{1b}[31m")),
+            (",\"T\":\"A\u{fffd}\"", RowProblem::BadTicker, Some("A\u{fffd}")),
+            (r#","T":"\ud800""#, RowProblem::BadTicker, Some(r#""\ud800""#)),
+        ] {
+            let text = rows(&[&row(&format!(r#""c":1{ticker}"#)), &row(r#""c":1,"T":"OK""#)]);
+            let (page, _) = parse_bars(text.clone(), true).unwrap();
+            let expected = UnusableRow { ticker: shown.map(str::to_owned), start: Some(7), problem };
+            assert_eq!((page.bars().len(), page.unusable()), (1, &vec![expected]));
+            // Elsewhere the request says which ticker it is.
+            assert_eq!(parse_bars(text, false).unwrap().0.bars().len(), 2);
+        }
+    }
+
+    #[test]
+    fn two_spellings_of_a_ticker_are_one() {
+        for ticker in [r#""A""#, r#""\u0041""#] {
+            let page = page(&rows(&[&row(&format!(r#""c":1,"T":{ticker}"#))]));
+            assert_eq!(page.ticker_of(&page.bars()[0]).as_deref(), Some("A"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_or_is_truncated_is_told_from_json_that_is_no_response() {
+        for text in ["", "<html>502 Bad Gateway</html>", r#"{"results":[{"v":1,"#, r#"{"results":[]} trailing"#] {
+            let parsed = parse_bars(text.to_owned(), false);
+            assert!(matches!(parsed, Err(ParseError::InvalidJson(_))), "{text}");
+        }
+        for text in [r#"{"results":7}"#, "[]", "null"] {
+            refused(text, false);
+        }
+    }
+
+    #[test]
+    fn a_truncated_response_with_a_bad_row_is_not_json_and_so_is_retried() {
+        let whole = rows(&[&row(r#""c":"1""#), &row(r#""c":1"#)]);
+        refused(&whole, false);
+        for end in 1..whole.len() {
+            let parsed = parse_bars(whole[..end].to_owned(), false);
+            assert!(matches!(parsed, Err(ParseError::InvalidJson(_))), "{end}: {parsed:?}");
+        }
     }
 
     #[test]
     fn a_number_that_no_double_holds_is_refused_and_one_that_fits_is_not() {
-        let parse = |close: &str| {
-            Page::parse(format!(
-                r#"{{"results":[{{"v":1,"o":1,"c":{close},"h":1,"l":1,"t":7}}]}}"#
-            ))
-        };
         let long = "9".repeat(400);
         for close in ["1e400", "-1E+309", "9e308", long.as_str()] {
-            match parse(close) {
-                Err(ParseError::UnexpectedShape { problem, bar }) => {
-                    assert!(
-                        problem.contains("out of range")
-                            && bar.is_some_and(|bar| bar.contains(close)),
-                        "{problem}"
-                    );
-                }
-                other => panic!("{close}: {other:?}"),
-            }
+            let what = refused(&rows(&[&row(&format!(r#""c":{close}"#))]), false);
+            assert!(what.contains("out of range") && what.contains(close), "{what}");
         }
         let digits = "9".repeat(250);
         for close in ["1e308", "1e-400", "1.7e+99", "-0.0", digits.as_str()] {
-            assert!(parse(close).is_ok(), "{close}");
+            page(&rows(&[&row(&format!(r#""c":{close}"#))]));
         }
     }
 
     #[test]
-    fn the_number_of_trades_is_whole() {
-        let parse = |n: &str| {
-            Page::parse(format!(
-                r#"{{"results":[{{"v":1,"o":1,"c":1,"h":1,"l":1,"t":7,"n":{n}}}]}}"#
-            ))
-        };
-        for n in ["1.5", "1e-1", "\"1\""] {
-            assert!(
-                matches!(parse(n), Err(ParseError::UnexpectedShape { .. })),
-                "{n}"
-            );
+    fn the_number_of_trades_is_an_integer_regardless_of_how_it_is_written() {
+        for (written, expected) in [
+            ("0", "0"),
+            ("12", "12"),
+            ("1.0", "1"),
+            ("1.5643e+04", "15643"),
+            ("-2e0", "-2"),
+            ("9007199254740991", "9007199254740991"),
+        ] {
+            let plain = row(r#""c":1,"n":7"#);
+            let odd = row(&format!(r#""c":1,"n":{written}"#));
+            let page = page(&rows(&[&plain, &odd, &odd]));
+            let trades = page.bars().iter().map(|bar| page.text(bar.transactions.unwrap()));
+            assert_eq!(trades.collect::<Vec<_>>(), ["7", expected, expected]);
         }
-        for n in ["0", "12", "1.0", "1.2e+03", "null"] {
-            assert!(parse(n).is_ok(), "{n}");
-        }
+        refused(&rows(&[&row(r#""c":1,"n":1e16"#)]), false);
     }
 
     #[test]
-    fn two_spellings_of_a_ticker_are_one_and_half_a_character_is_none() {
-        let parse = |ticker: &str| {
-            Page::parse(format!(
-                r#"{{"results":[{{"T":{ticker},"v":1,"o":1,"c":1,"h":1,"l":1,"t":7}}]}}"#
-            ))
-        };
-        for ticker in [r#""A""#, r#""\u0041""#] {
-            let page = parse(ticker).unwrap();
-            assert_eq!(page.ticker_of(&page.bars()[0]).as_deref(), Some("A"));
-            assert_eq!(page.nameless_bar(), None);
-        }
-        for ticker in [r#""\ud800""#, r#""\udc00x""#, "7", "[]"] {
-            assert!(
-                matches!(parse(ticker), Err(ParseError::UnexpectedShape { .. })),
-                "{ticker}"
-            );
-        }
-        for ticker in ["null", r#""""#] {
-            assert_eq!(parse(ticker).unwrap().nameless_bar(), Some("1"));
+    fn a_response_says_what_went_wrong_in_either_field() {
+        let words = |text: &str| serde_json::from_str::<Envelope>(text).unwrap().words().map(str::to_owned);
+        assert_eq!(words(r#"{"status":"ERROR","error":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(words(r#"{"status":"NOT_AUTHORIZED","message":"b"}"#).as_deref(), Some("b"));
+        assert_eq!(words("{}"), None);
+    }
+
+    const DIVIDEND: [EventField; 3] = [
+        EventField { name: "ex_dividend_date", kind: EventFieldKind::Text, description: "" },
+        EventField { name: "cash_amount", kind: EventFieldKind::Number, description: "" },
+        EventField { name: "frequency", kind: EventFieldKind::Integer, description: "" },
+    ];
+
+    fn events(rows: &str) -> Result<EventPage, ParseError> {
+        parse_events(format!(r#"{{"results":[{rows}],"next_url":"/n"}}"#), &DIVIDEND).map(|(page, _)| page)
+    }
+
+    #[test]
+    fn corporate_actions_keep_their_digits_and_their_order() {
+        let page = events(
+            r#"{"id":"E1","ticker":"A","x":{"y":[1]},"frequency":4e0,"cash_amount":0.2500,"ex_dividend_date":"2026-01-02"},
+               {"cash_amount":null,"ticker":"B","id":"E2"}"#,
+        )
+        .unwrap();
+        let texts = |row: &EventRow| row.fields.map(|span| span.map(|span| page.text(span).to_owned()));
+        let [first, second] = page.rows() else { panic!("two rows") };
+        let [date, cash, frequency, ..] = texts(first);
+        assert_eq!(date.as_deref(), Some(r#""2026-01-02""#));
+        assert_eq!((cash.as_deref(), frequency.as_deref()), (Some("0.2500"), Some("4")));
+        assert_eq!(page.value(second.id).as_deref(), Some("E2"));
+        assert_eq!(page.value(second.ticker).as_deref(), Some("B"));
+        assert!(second.fields.iter().all(Option::is_none));
+        assert_eq!(page.next_url(), Some("/n"));
+    }
+
+    #[test]
+    fn corporate_actions_without_id_or_ticker_are_counted() {
+        let page = events(
+            r#"{"ticker":"A"},{"id":"E","ticker":null},{"id":"","ticker":"A"},{"id":"E","ticker":"A\u0000"},{"id":"E","ticker":"A"}"#,
+        )
+        .unwrap();
+        assert_eq!((page.rows().len(), *page.unusable()), (1, 4));
+    }
+
+    #[test]
+    fn corporate_actions_with_values_of_the_wrong_type_are_refused() {
+        for (field, why) in [
+            (r#""cash_amount":"1""#, "cash_amount: \"1\" is not a number"),
+            (r#""frequency":1.5"#, "frequency: 1.5 is not a whole number"),
+            (r#""ex_dividend_date":7"#, "ex_dividend_date: 7 is not a text"),
+        ] {
+            let row = format!(r#"{{"id":"E","ticker":"A",{field}}}"#);
+            match events(&row) {
+                Err(ParseError::UnexpectedShape(what)) => assert!(what.contains(why), "{what}"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

@@ -1,49 +1,49 @@
-//! When a request is sent again that failed in a way that may pass.
+//! When a request is sent again.
 
 use std::time::Duration;
 
-use super::queue::{Job, JobId, State};
-use super::{Client, Event};
-use crate::notices::Notice;
+use chrono::{DateTime, Utc};
+
+use super::{ApiError, Event, Request, RequestPolicy};
 
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Queues a job once more after a failure that may pass, or answers it if that was its last
-/// attempt.
-pub(super) fn retry_or_fail(
-    client: &Client,
-    state: &mut State,
-    id: JobId,
-    mut job: Job,
-    cause: String,
-) {
-    let max_attempts = client.policy().max_attempts;
-    job.failed_attempts += 1;
-    let attempt = job.failed_attempts;
-    if attempt >= max_attempts {
-        let error = client.unavailable(attempt, cause);
-        state.answers.insert(id, (job, Err(error)));
-        return;
-    }
-    let delay = backoff(attempt);
-    job.not_before = client.clock().elapsed() + delay;
-    let request = job.request.target().to_owned();
-    state.events.push_back(Event::Notice(Notice::Retrying {
-        request,
-        attempt,
-        max_attempts,
-        cause,
-        delay,
-    }));
-    state.queued.insert(id, job);
-}
-
-/// How long to wait after so many failures: about 1, 2, 4, 8, … seconds, each by chance up to half
-/// shorter or longer, so that many connectors don't come back at once.
+/// How long to wait after this many failed attempts: about 1, 2, 4, 8, … seconds, at random up to half shorter or longer,
+/// so that many connectors don't come back at once.
 fn backoff(failures: u32) -> Duration {
     let doubled = INITIAL_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16));
     doubled.mul_f64(0.5 + fastrand::f64()).min(MAX_BACKOFF)
+}
+
+/// Counts and reports a failed attempt. Returns the delay before the next one; the error if it was the last one.
+pub(super) fn retry(
+    policy: &RequestPolicy,
+    request: &Request,
+    failures: &mut u32,
+    error: ApiError,
+    mut on_event: impl FnMut(Event),
+) -> Result<Duration, ApiError> {
+    *failures += 1;
+    if *failures >= policy.max_attempts {
+        return Err(error.after_attempts(*failures));
+    }
+    let (attempt, max_attempts, delay) = (*failures, policy.max_attempts, backoff(*failures));
+    let request = request.target().to_owned();
+    on_event(Event::Retrying { request, attempt, max_attempts, cause: error.cause(), delay });
+    Ok(delay)
+}
+
+/// How long to wait by a `Retry-After` (RFC 9110, 10.2.3) of seconds or an HTTP date; `None` if it is neither.
+pub(crate) fn parse_retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a long time all the same.
+        let seconds = value.parse().unwrap_or(u64::from(u32::MAX));
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+    Some((moment - now).to_std().unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]
@@ -54,13 +54,22 @@ mod tests {
     fn backoff_doubles_up_to_half_a_minute() {
         for (failures, seconds) in [(1, 1.0), (2, 2.0), (5, 16.0)] {
             let wait = backoff(failures).as_secs_f64();
-            assert!(
-                (seconds * 0.5..seconds * 1.5).contains(&wait),
-                "{failures}: {wait}"
-            );
+            assert!((seconds * 0.5..seconds * 1.5).contains(&wait), "{failures}: {wait}");
         }
-        assert!((6..2_000).all(
-            |failures| backoff(failures) <= MAX_BACKOFF && backoff(failures) >= MAX_BACKOFF / 2
-        ));
+        assert!((6..2_000).all(|failures| backoff(failures) <= MAX_BACKOFF && backoff(failures) >= MAX_BACKOFF / 2));
+    }
+
+    #[test]
+    fn retry_after_is_understood_as_seconds_or_as_a_date() {
+        let now = "2025-01-22T09:51:49Z".parse().unwrap();
+        let seconds = |value| parse_retry_after(value, now).map(|wait| wait.as_secs());
+        assert_eq!(seconds("17"), Some(17));
+        assert_eq!(seconds(" 0 "), Some(0));
+        assert_eq!(seconds("Wed, 22 Jan 2025 09:52:49 GMT"), Some(60));
+        assert_eq!(seconds("Wed, 22 Jan 2025 09:50:00 GMT"), Some(0), "a moment that has passed");
+        assert_eq!(seconds("99999999999999999999999"), Some(u64::from(u32::MAX)));
+        for value in ["", "soon", "-1", "1.5", "Wed, 99 Jan 2025 09:52:49 GMT"] {
+            assert_eq!(seconds(value), None, "{value}");
+        }
     }
 }

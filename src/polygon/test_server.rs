@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use libdeflater::{CompressionLvl, Compressor};
+use flate2::{Compression, write::GzEncoder};
 
 /// A server that runs until the tests end.
 pub(super) struct Server {
@@ -58,12 +58,9 @@ fn serve(handle: impl Fn(&mut TcpStream, &str, usize) + Send + Sync + 'static) -
     let (seen, handle) = (Arc::clone(&heads), Arc::new(handle));
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, seen, handle) =
-                (stream.unwrap(), Arc::clone(&seen), Arc::clone(&handle));
+            let (mut stream, seen, handle) = (stream.unwrap(), Arc::clone(&seen), Arc::clone(&handle));
             thread::spawn(move || {
-                let lines = BufReader::new(stream.try_clone().unwrap())
-                    .lines()
-                    .map_while(Result::ok);
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
                 if head.is_empty() {
                     return;
@@ -84,10 +81,8 @@ fn serve(handle: impl Fn(&mut TcpStream, &str, usize) + Send + Sync + 'static) -
 /// An answer with further header lines, each ended by CRLF.
 pub(super) fn answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let mut answer = format!(
-        "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
-    )
-    .into_bytes();
+    let mut answer =
+        format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n").into_bytes();
     answer.extend_from_slice(body);
     answer
 }
@@ -97,9 +92,7 @@ pub(super) fn ok(body: &str) -> Vec<u8> {
 }
 
 pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut compressor = Compressor::new(CompressionLvl::default());
-    let mut bytes = vec![0; compressor.gzip_compress_bound(text.len())];
-    let written = compressor.gzip_compress(text, &mut bytes).unwrap();
-    bytes.truncate(written);
-    bytes
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
 }

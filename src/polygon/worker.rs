@@ -1,293 +1,152 @@
-//! A worker of the pool: takes jobs from the queue, as fast as the rate limiter allows, and brings
-//! back answers.
+//! The life of one request: a worker sends it as the gate allows, and retries it, until there is a response.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard};
-use std::thread;
+use std::collections::BTreeSet;
+use std::sync::mpsc::Sender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::client::{Attempt, Received};
-use super::queue::{Job, JobId, Next, Queue, State, WorkerKind};
-use super::rate_limiter::Permit;
-use super::retry::retry_or_fail;
-use super::room::Room;
-use super::{ApiError, Client, Event};
-use crate::notices::Notice;
+use super::error::ApiProblem;
+use super::gate::{Gate, Permit, Rejection};
+use super::http::Http;
+use super::interpreter::Reply;
+use super::retry::retry;
+use super::{ApiError, Event, Request, RequestPolicy};
+use crate::clock::SharedClock;
+use crate::panics::catch_panic;
 
-/// Shorter waits than this, if not for a refusal, are of no interest to anybody.
-const MIN_ANNOUNCED_WAIT: Duration = Duration::from_secs(1);
+/// Identifies a request, and orders requests as they were made.
+pub(super) type JobId = u64;
 
-/// What a worker works with.
-#[derive(Clone)]
-pub(super) struct Worker {
-    /// Sends the requests.
-    pub(super) client: Arc<Client>,
-    /// Where the jobs are.
-    pub(super) queue: Arc<Queue>,
-    kind: WorkerKind,
+/// How a request ended, and the number of attempts that failed.
+pub(super) type Outcome = (Result<Reply, ApiError>, u32);
+
+/// What workers report to the owner of the pool.
+pub(super) enum Report {
+    Event(Event),
+    Done(JobId, Outcome),
 }
 
-/// Starts the workers that the queue lacks. They end when the queue is closed.
-pub(super) fn hire(client: &Arc<Client>, queue: &Arc<Queue>, state: &mut State) {
-    while let Some(kind) = state.lacks_worker() {
-        let worker = Worker {
-            client: Arc::clone(client),
-            queue: Arc::clone(queue),
-            kind,
-        };
-        if thread::Builder::new()
-            .name("request".to_owned())
-            .spawn(move || worker.run())
-            .is_err()
-        {
-            // Others will do it, if there are any.
-            if state.workers == 0 {
-                fail_all(state, client);
-            }
-            return;
-        }
-        state.workers += 1;
-        // The new one takes one of the queued; counting it as idle until then keeps the loop from
-        // going on.
-        state.idle += 1;
+/// What the owner and the workers share.
+pub(super) struct Shared {
+    pub(super) http: Http,
+    pub(super) policy: RequestPolicy,
+    pub(super) clock: SharedClock,
+    pub(super) reports: Sender<Report>,
+    pub(super) line: Mutex<Line>,
+    pub(super) changed: Condvar,
+}
+
+/// The requests in front of the gate.
+#[derive(Default)]
+pub(super) struct Line {
+    pub(super) gate: Gate,
+    /// The requests that are neither fetched nor discarded.
+    pub(super) wanted: BTreeSet<JobId>,
+    /// The wanted requests that wait for a permit.
+    pub(super) waiting: BTreeSet<JobId>,
+    /// The request that the owner waits for, which goes first.
+    pub(super) awaited: JobId,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Answers everything that is queued with the failure to start a thread.
-fn fail_all(state: &mut State, client: &Client) {
-    while let Some((id, job)) = state.queued.pop_first() {
-        let error = client.unavailable(
-            job.failed_attempts,
-            "the system allows no more threads".to_owned(),
-        );
-        state.answers.insert(id, (job, Err(error)));
+    /// The owner may be gone, and with it the interest in reports.
+    fn report(&self, report: Report) {
+        let _ = self.reports.send(report);
     }
-}
 
-type Guard<'a> = MutexGuard<'a, State>;
-
-impl Worker {
-    fn run(&self) {
-        let mut state = self.queue.lock();
-        // It was counted as idle when it was started.
-        state.idle -= 1;
+    /// The life of a worker: sends a request until it is answered, given up, or discarded.
+    pub(super) fn work(&self, id: JobId, request: &Request, mut failures: u32, mut delay: Duration) {
         loop {
-            let taken;
-            (state, taken) = self.take_job(state);
-            let Some(taken) = taken else { break };
-            drop(state);
-            let work = self.work(&taken);
-            state = self.queue.lock();
-            self.conclude(&mut state, taken, work);
-        }
-        state.workers -= 1;
-    }
-
-    /// Waits for a job and for a permit to send it; `None` when there is nothing to do any more.
-    /// The permit comes first, so that what is sent is what is most urgent then.
-    fn take_job<'a>(&'a self, mut state: Guard<'a>) -> (Guard<'a>, Option<Taken>) {
-        let is_express = self.kind == WorkerKind::Express;
-        loop {
-            if state.is_closed {
-                return (state, None);
+            if !delay.is_zero() {
+                self.clock.sleep_until(self.clock.elapsed() + delay);
             }
-            let now = self.client.clock().elapsed();
-            state = match state.next(now, is_express) {
-                Next::Nothing if is_express => return (state, None),
-                Next::Nothing => self.idle(state),
-                Next::Delayed(id, until) => self.delay(state, id, until),
-                Next::Ready(id) => match state.limiter.acquire(now) {
-                    Permit::Granted => {
-                        let job = state.queued.remove(&id);
-                        return (
-                            state,
-                            job.map(|job| Taken {
-                                id,
-                                job,
-                                started: now,
-                            }),
-                        );
+            let Some(sent) = self.enter(id) else { return };
+            let result = catch_panic(|| self.attempt(request, sent)).unwrap_or_else(|bug| {
+                let text = bug.internal_message.unwrap_or_default();
+                Err(ApiError::unexpected(request, &text))
+            });
+            let waits = self.leave(sent, &result);
+            delay = Duration::ZERO;
+            let outcome = match result {
+                Err(error) if error.is_rate_limited() && waits => continue,
+                Err(error) if error.is_unavailable() => {
+                    let on_event = |event| self.report(Report::Event(event));
+                    match retry(&self.policy, request, &mut failures, error, on_event) {
+                        Ok(wait) => {
+                            delay = wait;
+                            continue;
+                        }
+                        Err(error) => Err(error),
                     }
-                    Permit::WaitForInFlight => self.queue.wait_for_work(state),
-                    Permit::WaitUntil(_) if self.refuses_to_wait(&state, now) => {
-                        self.refuse(state, id)
-                    }
-                    Permit::WaitUntil(until) => self.wait_for_permit(state, now, until),
-                },
-            }
+                }
+                result => result,
+            };
+            return self.report(Report::Done(id, (outcome, failures)));
         }
     }
 
-    fn idle<'a>(&'a self, mut state: Guard<'a>) -> Guard<'a> {
-        state.idle += 1;
-        state = self.queue.wait_for_work(state);
-        state.idle -= 1;
-        state
+    /// Waits for a permit, and returns when it was granted; `None` if the request is no longer wanted. The awaited request
+    /// comes first, then the oldest.
+    fn enter(&self, id: JobId) -> Option<Duration> {
+        let mut line = self.lock();
+        line.waiting.insert(id);
+        while line.wanted.contains(&id) {
+            let now = self.clock.elapsed();
+            let first =
+                if line.waiting.contains(&line.awaited) { Some(line.awaited) } else { line.waiting.first().copied() };
+            let permit = (first == Some(id)).then(|| line.gate.permit(now));
+            line = match permit {
+                Some(Permit::Granted) => {
+                    line.waiting.remove(&id);
+                    self.changed.notify_all();
+                    return Some(now);
+                }
+                Some(Permit::WaitUntil(moment)) => {
+                    drop(line);
+                    self.clock.sleep_until(moment);
+                    self.lock()
+                }
+                Some(Permit::WaitForInFlight) | None => {
+                    let line = self.changed.wait(line);
+                    line.unwrap_or_else(PoisonError::into_inner)
+                }
+            }
+        }
+        line.waiting.remove(&id);
+        None
     }
 
-    fn sleep_until<'a>(&'a self, state: Guard<'a>, until: Duration) -> Guard<'a> {
-        drop(state);
-        self.client.clock().sleep_until(until);
-        self.queue.lock()
+    /// Sends a request once.
+    fn attempt(&self, request: &Request, sent: Duration) -> Result<Reply, ApiError> {
+        let reply = self.http.send(request)?;
+        self.report(Report::Event(Event::Answered {
+            request: request.target().to_owned(),
+            status: reply.status,
+            bytes: reply.body.bytes.len(),
+            duration: self.clock.elapsed().saturating_sub(sent),
+        }));
+        if reply.is_success() { Ok(reply) } else { Err(self.http.interpreter.refusal(request, reply)) }
     }
 
-    /// Holds a job until its retry's delay is over; others pass meanwhile.
-    fn delay<'a>(&'a self, mut state: Guard<'a>, id: JobId, until: Duration) -> Guard<'a> {
-        let Some(job) = state.queued.remove(&id) else {
-            return state;
+    /// Returns a permit. After a 429, returns whether to wait and send the request again.
+    fn leave(&self, sent: Duration, result: &Result<Reply, ApiError>) -> bool {
+        let now = self.clock.elapsed();
+        let mut line = self.lock();
+        self.changed.notify_all();
+        let error = result.as_ref().err();
+        let Some(ApiProblem::RateLimited(retry_after)) = error.map(ApiError::problem) else {
+            line.gate.done(now, error.is_none_or(ApiError::has_response));
+            return false;
         };
-        state.resting += 1;
-        hire(&self.client, &self.queue, &mut state);
-        state = self.sleep_until(state, until);
-        state.resting -= 1;
-        if state.wanted.contains(&id) {
-            state.queued.insert(id, job);
+        let rejection = line.gate.rejected(sent, now, *retry_after);
+        let waits = self.policy.wait_on_rate_limit && rejection != Rejection::GiveUp;
+        if let (Rejection::Closed(until), true) = (rejection, waits) {
+            self.report(Report::Event(Event::RateLimited { until }));
         }
-        state
+        waits
     }
-
-    fn refuses_to_wait(&self, state: &State, now: Duration) -> bool {
-        !self.client.policy().wait_on_rate_limit && state.limiter.is_blocked(now)
-    }
-
-    /// Answers a job without sending it: it would be refused.
-    fn refuse<'a>(&self, mut state: Guard<'a>, id: JobId) -> Guard<'a> {
-        if let Some(job) = state.queued.remove(&id) {
-            let error = ApiError::RateLimited(state.last_refusal.clone());
-            state.answers.insert(id, (job, Err(error)));
-            self.queue.news.notify_all();
-        }
-        state
-    }
-
-    fn wait_for_permit<'a>(
-        &'a self,
-        mut state: Guard<'a>,
-        now: Duration,
-        until: Duration,
-    ) -> Guard<'a> {
-        let is_of_interest = state.limiter.is_blocked(now) || until >= now + MIN_ANNOUNCED_WAIT;
-        if is_of_interest && until > state.announced {
-            state.announced = until;
-            state.events.push_back(Event::RateLimited { until });
-            self.queue.news.notify_all();
-        }
-        self.sleep_until(state, until)
-    }
-
-    /// Sends a job's request and reads the body of its answer, as far as there is room for it.
-    fn work(&self, taken: &Taken) -> Work {
-        let mut room = Room {
-            worker: self,
-            taken,
-            reserved: 0,
-            has_paused: false,
-            has_head: false,
-        };
-        let send = AssertUnwindSafe(|| {
-            self.client
-                .send(&taken.job.request, |bytes| room.reserve(bytes))
-        });
-        let received = catch_unwind(send).unwrap_or_else(|_| Received {
-            attempt: Attempt::Fatal(ApiError::InvalidResponse(
-                "the connector failed to read it".to_owned(),
-            )),
-            status: None,
-        });
-        Work {
-            received,
-            reserved: room.reserved,
-            has_paused: room.has_paused,
-            has_head: room.has_head,
-        }
-    }
-
-    /// Books the end of an attempt: an answer for the owner, or another attempt.
-    fn conclude(&self, state: &mut State, taken: Taken, work: Work) {
-        let now = self.client.clock().elapsed();
-        let Received { attempt, status } = work.received;
-        state.buffered -= work.reserved;
-        if let Some((status, bytes)) = status {
-            let request = taken.job.request.target().to_owned();
-            let duration = now.saturating_sub(taken.started);
-            state.events.push_back(Event::Notice(Notice::Answered {
-                request,
-                status,
-                bytes,
-                duration,
-            }));
-        }
-        let mut waits = self.client.policy().wait_on_rate_limit;
-        match &attempt {
-            Attempt::RateLimited(text, retry_after) => {
-                state.was_rate_limited = true;
-                state.last_refusal.clone_from(text);
-                waits &= state
-                    .limiter
-                    .on_rate_limited(taken.started, now, *retry_after);
-            }
-            _ if work.has_head => {}
-            Attempt::Retryable(_) => state.limiter.on_response(taken.started, now, false),
-            _ => state.limiter.on_response(taken.started, now, true),
-        }
-        if state.wanted.contains(&taken.id) {
-            self.settle(state, taken, attempt, waits, work.has_paused);
-        }
-        hire(&self.client, &self.queue, state);
-        self.queue.news.notify_all();
-        self.queue.work.notify_all();
-    }
-
-    /// Decides whether a job is answered or queued again.
-    fn settle(
-        &self,
-        state: &mut State,
-        Taken { id, job, .. }: Taken,
-        attempt: Attempt,
-        waits: bool,
-        has_paused: bool,
-    ) {
-        match attempt {
-            Attempt::Success(body) => {
-                state.buffered += body.bytes.len();
-                state.answers.insert(id, (job, Ok(body)));
-            }
-            Attempt::Fatal(error) => {
-                state.answers.insert(id, (job, Err(error)));
-            }
-            Attempt::RateLimited(text, _) if !waits => {
-                state
-                    .answers
-                    .insert(id, (job, Err(ApiError::RateLimited(text))));
-            }
-            // We kept the other side waiting until it lost patience: that is no failure of its.
-            Attempt::Retryable(_) if has_paused => {
-                state.queued.insert(id, job);
-            }
-            Attempt::Retryable(cause) => retry_or_fail(&self.client, state, id, job, cause),
-            Attempt::RateLimited(..) | Attempt::Cancelled => {
-                state.queued.insert(id, job);
-            }
-        }
-    }
-}
-
-/// A job that is under way.
-pub(super) struct Taken {
-    /// Its number.
-    pub(super) id: JobId,
-    job: Job,
-    /// When it was sent.
-    pub(super) started: Duration,
-}
-
-/// An attempt and what it took.
-struct Work {
-    received: Received,
-    /// Bytes that were booked for it.
-    reserved: usize,
-    /// Whether it had to wait for room.
-    has_paused: bool,
-    /// Whether the rate limiter has heard already that it was answered.
-    has_head: bool,
 }

@@ -1,0 +1,143 @@
+//! Pages of bars: parsed by `polygon`, compared by `sync`, written by `airbyte`. Every value stays the text that the API
+//! sent, so no digit is lost.
+
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
+/// The place of a JSON number or string in a page's text, quotes included: 8 bytes instead of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    at: u32,
+    length: NonZeroU32,
+}
+
+impl Span {
+    /// The span from `at` to `end`; `None` if it is empty or beyond 4 GiB.
+    pub(crate) fn between(at: usize, end: usize) -> Option<Span> {
+        let length = NonZeroU32::new(u32::try_from(end.checked_sub(at)?).ok()?)?;
+        let at = u32::try_from(at).ok()?;
+        Some(Span { at, length })
+    }
+
+    /// The span of `part`, a slice of `text`.
+    pub(crate) fn of(part: &str, text: &str) -> Option<Span> {
+        let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        Span::between(at, at + part.len())
+    }
+
+    /// The span's part of its page's text.
+    pub(crate) fn in_text(self, text: &str) -> &str {
+        let at = self.at as usize;
+        text.get(at..at + self.length.get() as usize).unwrap_or("null")
+    }
+}
+
+/// One aggregate bar. Its spans are read with [`Page::text`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bar {
+    /// Orders and identifies the bar (see [`crate::timespan::Timespan::cursor`]), epoch milliseconds. As parsed, it is the
+    /// start of the bar.
+    pub(crate) cursor: i64,
+    /// The ticker, a JSON string; `None` on the range endpoint.
+    pub(crate) ticker: Option<Span>,
+    /// First price.
+    pub(crate) open: Span,
+    /// Highest price.
+    pub(crate) high: Span,
+    /// Lowest price.
+    pub(crate) low: Span,
+    /// Last price.
+    pub(crate) close: Span,
+    /// Units traded, fractional since February 2026; `None` for indices.
+    pub(crate) volume: Option<Span>,
+    /// Volume-weighted average price; `None` without volume.
+    pub(crate) vwap: Option<Span>,
+    /// Number of trades, a JSON integer; `None` without volume.
+    pub(crate) transactions: Option<Span>,
+}
+
+/// A row that can't become a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnusableRow {
+    /// The ticker if the row has one, with control characters escaped.
+    pub(crate) ticker: Option<String>,
+    /// The start of the bar if the row has one, epoch milliseconds.
+    pub(crate) start: Option<i64>,
+    /// Why it is unusable.
+    pub(crate) problem: RowProblem,
+}
+
+/// Why a row can't become a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowProblem {
+    /// Open, high, low or close is missing.
+    NoPrice,
+    /// A row of a whole market has no ticker.
+    NoTicker,
+    /// The ticker of a row of a whole market contains characters that no ticker has and many databases can't store.
+    BadTicker,
+}
+
+/// A page of rows together with its text.
+#[derive(Debug)]
+pub(crate) struct Page<R = Bar, U = Vec<UnusableRow>> {
+    text: String,
+    rows: Vec<R>,
+    unusable: U,
+    next_url: Option<String>,
+}
+
+impl<R, U> Page<R, U> {
+    /// A page whose rows point into `text`.
+    pub(crate) fn new(text: String, rows: Vec<R>, unusable: U, next_url: Option<String>) -> Page<R, U> {
+        Page { text, rows, unusable, next_url }
+    }
+
+    /// The rows.
+    pub(crate) fn rows(&self) -> &[R] {
+        &self.rows
+    }
+
+    /// The rows that were left out.
+    pub(crate) fn unusable(&self) -> &U {
+        &self.unusable
+    }
+
+    /// The text of a span of one of this page's rows, as the API wrote it.
+    pub(crate) fn text(&self, span: Span) -> &str {
+        span.in_text(&self.text)
+    }
+
+    /// The value of a string; `None` if it is no string.
+    pub(crate) fn value(&self, span: Span) -> Option<Cow<'_, str>> {
+        decode(self.text(span))
+    }
+
+    /// Where the next page is; `None` on the last one.
+    pub(crate) fn next_url(&self) -> Option<&str> {
+        self.next_url.as_deref()
+    }
+}
+
+impl Page {
+    /// The bars.
+    pub(crate) fn bars(&self) -> &[Bar] {
+        &self.rows
+    }
+
+    /// The bars, to be sorted and filtered.
+    pub(crate) fn bars_mut(&mut self) -> &mut Vec<Bar> {
+        &mut self.rows
+    }
+
+    /// The ticker of a bar of a whole market, decoded.
+    pub(crate) fn ticker_of(&self, bar: &Bar) -> Option<Cow<'_, str>> {
+        self.value(bar.ticker?)
+    }
+}
+
+/// The value of a JSON string; `None` if it is none, or holds half of a surrogate pair.
+pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}

@@ -1,0 +1,72 @@
+//! JSON values that are kept as the API wrote them, after checking what JSON readers disagree on.
+
+use serde_json::value::RawValue;
+
+use crate::bars::{Span, decode};
+
+/// Checks values and finds their spans. A whole number that is not written as an integer is appended to the page's text as
+/// one.
+pub(super) struct Spans<'t> {
+    text: &'t str,
+    appended: String,
+}
+
+impl<'t> Spans<'t> {
+    pub(super) fn new(text: &'t str) -> Spans<'t> {
+        Spans { text, appended: String::new() }
+    }
+
+    /// A number within a double's range, such as `695`, `1.81724024e+08` or `41120042.153782`.
+    pub(super) fn number(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+        let number = value.map(|value| number(value.get())).transpose()?;
+        Ok(number.and_then(|number| Span::of(number, self.text)))
+    }
+
+    /// A whole number that a double holds exactly, in any of the forms in which the API writes it.
+    pub(super) fn whole(&mut self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+        let Some(text) = value.map(RawValue::get) else { return Ok(None) };
+        if number(text)?.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Span::of(text, self.text));
+        }
+        let whole = whole(text).ok_or_else(|| format!("{text} is not a whole number"))?;
+        let begin = self.text.len() + self.appended.len();
+        self.appended.push_str(&whole.to_string());
+        Ok(Span::between(begin, self.text.len() + self.appended.len()))
+    }
+
+    /// A string; `None` also if it holds half of a surrogate pair.
+    pub(super) fn string(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+        match value.map(RawValue::get) {
+            Some(text) if !text.starts_with('"') => Err(format!("{text} is not a text")),
+            text => Ok(text.filter(|text| decode(text).is_some()).and_then(|text| Span::of(text, self.text))),
+        }
+    }
+
+    /// What must be appended to the text.
+    pub(super) fn into_appended(self) -> String {
+        self.appended
+    }
+}
+
+/// Epoch milliseconds, in any of the forms in which the API writes integers.
+pub(super) fn milliseconds(value: &RawValue) -> Result<i64, String> {
+    let text = value.get();
+    let value = text.parse().ok().or_else(|| whole(text));
+    value.ok_or_else(|| format!("{text} is not a whole number of milliseconds"))
+}
+
+/// Few texts have to be parsed to know that a double can hold them.
+fn number(text: &str) -> Result<&str, String> {
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return Err(format!("{text} is not a number"));
+    }
+    let is_in_range = text.len() < 300 && !text.contains(['e', 'E']) || text.parse().is_ok_and(f64::is_finite);
+    if is_in_range { Ok(text) } else { Err(format!("the number {text} is out of range")) }
+}
+
+/// The value of a number such as `1.5643e+04`.
+fn whole(number: &str) -> Option<i64> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let value = number.parse::<f64>().ok()?;
+    (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
+}
