@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::airbyte::Output;
 use crate::commands::{check, discover, read, spec};
-use crate::config::{Config, api_key_of};
+use crate::config::{Config, api_key_of, unknown_properties};
 use crate::environment::Environment;
 use crate::error::{Error, Failure};
-use crate::json_file::read_json;
+use crate::json_file::InputFile;
+use crate::log_level::LogLevel;
 use crate::panics::catch_panic;
 
 /// An Airbyte source for stock prices. Writes Airbyte messages to stdout, one JSON object per line.
@@ -31,7 +32,7 @@ struct Cli {
 enum Command {
     /// Print the connector specification
     Spec {
-        /// Whatever else is passed: Airbyte's own tests do so
+        /// Airbyte's own tests pass more arguments
         #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
         _extra_args: Vec<OsString>,
     },
@@ -52,45 +53,35 @@ enum Command {
         /// Path to the configuration (JSON)
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Path to the configured catalog (JSON)
+        /// Path to the catalog (JSON): a configured catalog, or the output of discover
         #[arg(long, value_name = "FILE")]
         catalog: PathBuf,
-        /// Path to the state of an earlier run (JSON)
+        /// Path to the output of an earlier read, or to its STATE messages (JSON)
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
 }
 
 /// Runs the command line `arguments`, the program's name first, and returns the exit code: 0, or 1 after a TRACE ERROR.
-pub fn run<A>(
-    arguments: impl IntoIterator<Item = A>,
-    environment: &Environment,
-    stdout: &mut dyn Write,
-) -> u8
+/// Without arguments it prints its help and returns 0.
+pub fn run<A>(arguments: impl IntoIterator<Item = A>, environment: &Environment, stdout: &mut dyn Write) -> u8
 where
     A: Into<OsString> + Clone,
 {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => Ok(cli),
-        Err(help)
-            if matches!(
-                help.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
-            return exit_code(
-                stdout
-                    .write_all(help.to_string().as_bytes())
-                    .map_err(Error::from),
-            );
-        }
-        Err(error) => Err(usage_error(&error)),
-    };
+    let cli = Cli::try_parse_from(arguments);
+    if let Err(help) = &cli
+        && let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =
+            help.kind()
+    {
+        let help = help.to_string();
+        return exit_code(stdout.write_all(help.as_bytes()).map_err(Error::from));
+    }
     let writes_debug = cli.as_ref().is_ok_and(|cli| cli.debug);
     let mut output = Output::new(stdout, environment.clock.clone(), writes_debug);
+    output.show_in(environment.terminal.clone());
     let result = match cli {
         Ok(cli) => catch_panic(|| execute(cli.command, environment, &mut output)),
-        Err(failure) => Err(failure),
+        Err(error) => Err(usage_error(&error)),
     };
     let result = match result.unwrap_or_else(|failure| Err(failure.into())) {
         Err(Error::Failure(failure)) => match output.trace_error(&failure) {
@@ -102,16 +93,11 @@ where
     exit_code(result)
 }
 
-fn execute(
-    command: Command,
-    environment: &Environment,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let Environment { clock, .. } = environment;
+fn execute(command: Command, environment: &Environment, output: &mut Output<'_>) -> Result<(), Error> {
     match command {
         Command::Spec { .. } => Ok(spec(output)?),
         Command::Check { config } => match Config::from_value(read_config(&config, output)?) {
-            Ok(config) => check(&config, environment.check_policy, clock, output),
+            Ok(config) => check(&config, environment, output),
             // The form shows a FAILED check where it was filled in; to the platform, an error would be an outage.
             Err(invalid) => Ok(output.connection_status(Some(&invalid.message))?),
         },
@@ -119,61 +105,40 @@ fn execute(
             Config::from_value(read_config(&config, output)?)?;
             Ok(discover(output)?)
         }
-        Command::Read {
-            config,
-            catalog,
-            state,
-        } => {
+        Command::Read { config, catalog, state } => {
             let config = Config::from_value(read_config(&config, output)?)?;
-            let catalog = read_json(&catalog, "catalog")?;
-            let states = state.map_or(Ok(Value::Null), |state| read_json(&state, "state"))?;
-            read(&config, &catalog, &states, environment, output)
+            read(&config, &catalog, state.as_deref(), environment, output)
         }
     }
 }
 
-/// Reads the configuration; its key, if it has one, is kept out of all messages from here on, whatever else is wrong.
-fn read_config(path: &Path, output: &mut Output<'_>) -> Result<Value, Failure> {
-    let config = read_json(path, "configuration")?;
+/// Reads the configuration. From here on, its key is kept out of all messages, regardless of what else is wrong.
+fn read_config(path: &Path, output: &mut Output<'_>) -> Result<Value, Error> {
+    let config = InputFile::CONFIG.read(path)?;
     if let Some(api_key) = api_key_of(&config) {
         output.redact(api_key);
+    }
+    for warning in unknown_properties(&config) {
+        output.show(LogLevel::Warn, &warning)?;
     }
     Ok(config)
 }
 
+/// clap's own text, without the usage, on one line.
 fn usage_error(error: &clap::Error) -> Failure {
-    let invalid = error.get(ContextKind::InvalidArg);
-    let message = match (error.kind(), invalid) {
-        (
-            ErrorKind::InvalidSubcommand
-            | ErrorKind::MissingSubcommand
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
-            _,
-        ) => "Invalid command. Allowable commands: [spec, check, discover, read]".to_owned(),
-        (ErrorKind::MissingRequiredArgument, Some(names)) => {
-            format!("Missing argument: {names}. See --help.")
-        }
-        (ErrorKind::UnknownArgument, Some(name)) => {
-            format!("Unexpected argument: {name}. See --help.")
-        }
-        (ErrorKind::InvalidValue, Some(name)) => format!("Missing value for {name}. See --help."),
-        _ => {
-            let text = error.render().to_string();
-            let first_line = text
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error:")
-                .trim()
-                .to_owned();
-            format!("{first_line}. See --help.")
-        }
-    };
-    Failure::config(message).caused_by(&anyhow::anyhow!("{:?}", error.kind()))
+    let text = error.render().to_string();
+    let problem = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<_> = problem.trim_start_matches("error:").split_whitespace().collect();
+    let suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
+        .into_iter()
+        .find_map(|kind| error.get(kind))
+        .map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+    let message = format!("Invalid command line: {}{suggestion} See --help.", words.join(" "));
+    Failure::config(message)
 }
 
 /// Anything already written to stdout stays valid. A reader that went away is not a failure; any other error of writing
-/// can only be told on stderr.
+/// can only be reported on stderr.
 fn exit_code(result: Result<(), Error>) -> u8 {
     match result {
         Ok(()) => 0,

@@ -1,10 +1,12 @@
 //! What a run takes from its surroundings.
 
-use crate::clock::{SharedClock, SystemClock};
-use crate::polygon::RequestPolicy;
-use crate::progress::is_watched;
+use std::sync::{Arc, Mutex};
 
-/// What a run takes from its surroundings, so that tests can put something else in its place.
+use crate::clock::{SharedClock, SystemClock};
+use crate::polygon::{Exchange, RequestPolicy};
+use crate::terminal::Terminal;
+
+/// Everything that a run takes from its surroundings, so that tests can replace it.
 pub struct Environment {
     /// What time it is.
     pub clock: SharedClock,
@@ -12,19 +14,22 @@ pub struct Environment {
     pub check_policy: RequestPolicy,
     /// Timeouts and retries of `read`.
     pub sync_policy: RequestPolicy,
-    /// Whether `read` shows a progress line on stderr.
-    pub shows_progress: bool,
+    /// What is shown on stderr beside the messages.
+    pub terminal: Terminal,
+    /// An API in memory that `read` takes its pages from instead of the network, for simulations.
+    pub exchange: Option<Arc<Mutex<dyn Exchange>>>,
 }
 
 impl Environment {
-    /// The machine's clock, and the policies for real use.
+    /// The machine's clock and terminal, and the policies for real use.
     #[must_use]
     pub fn system() -> Environment {
         Environment {
             clock: SystemClock::start(),
             check_policy: RequestPolicy::CHECK,
             sync_policy: RequestPolicy::SYNC,
-            shows_progress: is_watched(),
+            terminal: Terminal::system(),
+            exchange: None,
         }
     }
 }

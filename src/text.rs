@@ -1,23 +1,33 @@
-//! Small things about texts for people.
+//! Texts for people.
 
-/// The longest beginning of `text` that has at most so many bytes and ends with a whole character.
+/// The longest beginning of `text` that has at most `max_bytes` bytes and ends with a whole character.
 pub(crate) fn truncate(text: &str, max_bytes: usize) -> &str {
-    if text.len() <= max_bytes {
-        return text;
+    let mut end = max_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    let end = (0..=max_bytes)
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
+    &text[..end]
 }
 
 /// `1 bar`, `2 bars`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `text` with line breaks instead of the spaces at which lines get longer than `width` characters. A longer word stays
+/// whole.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    let (mut wrapped, mut column) = (String::with_capacity(text.len()), 0);
+    for word in text.split_inclusive([' ', '\n']) {
+        if column > 0 && column + word.trim_end().chars().count() > width {
+            wrapped.truncate(wrapped.trim_end_matches(' ').len());
+            wrapped.push('\n');
+            column = 0;
+        }
+        wrapped.push_str(word);
+        column = if word.ends_with('\n') { 0 } else { column + word.chars().count() };
     }
+    wrapped
 }
 
 #[cfg(test)]
@@ -30,5 +40,13 @@ mod tests {
         assert_eq!(truncate("a\u{e9}b", 3), "a\u{e9}");
         assert_eq!(truncate("abc", 3), "abc");
         assert_eq!(truncate("\u{e9}", 0), "");
+    }
+
+    #[test]
+    fn a_text_is_wrapped_between_words() {
+        assert_eq!(wrap("one two\nthree four", 9), "one two\nthree\nfour");
+        assert_eq!(wrap("one two", 7), "one two");
+        assert_eq!(wrap("one two", 6), "one\ntwo");
+        assert_eq!(wrap("a https://example.com b", 8), "a\nhttps://example.com\nb");
     }
 }

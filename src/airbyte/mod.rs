@@ -1,14 +1,11 @@
-//! The platform's words: the messages that the connector writes, the catalog that it is handed, and the one writer to
-//! stdout.
+//! Airbyte's protocol: the catalog and the states that are passed in, and the messages that are written to stdout.
 
 mod catalog;
-mod messages;
 mod output;
 mod records;
+mod state;
 
-#[cfg(test)]
-pub(crate) use catalog::CatalogProblem;
-pub(crate) use catalog::configured_streams;
-pub(crate) use messages::StreamStatus;
-pub(crate) use output::Output;
-pub(crate) use records::RecordBatch;
+pub(crate) use catalog::Selection;
+pub(crate) use output::{Output, StreamStatus};
+pub(crate) use records::{RecordBatch, render_event};
+pub(crate) use state::StateFile;

@@ -2,26 +2,37 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::messages::{
-    Catalog, ConnectionStatus, Log, Message, RateLimited, SourceStats, StateMessage, StatusReason,
-    StreamDescriptor, StreamStateMessage, StreamStatus, StreamStatusTrace, Trace, TraceError,
-    TraceEvent,
-};
 use super::records::RecordBatch;
 use crate::clock::SharedClock;
 use crate::error::Failure;
-use crate::notices::LogLevel;
+use crate::log_level::LogLevel;
 use crate::secret::Secret;
 use crate::streams::Stream;
-use crate::text::truncate;
+use crate::terminal::Terminal;
+use crate::text::{count, truncate};
 
-/// How much is gathered before it is written.
+/// The number of bytes at which the buffer is written.
 const BUFFER_SIZE: usize = 256 << 10;
 
-/// The longest text of a message, in bytes; what is longer is cut once the secret is out of it.
+/// The longest text of a message, in bytes. A longer one is redacted first, then cut.
 const MAX_TEXT_LEN: usize = 4_000;
+
+/// How far the sync of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum StreamStatus {
+    /// Before anything else of the stream.
+    Started,
+    /// Records follow, or the API rate-limits the sync.
+    Running,
+    /// Everything was emitted.
+    Complete,
+    /// Something is missing; the TRACE ERROR says what.
+    Incomplete,
+}
 
 /// Writes Airbyte messages as lines.
 pub(crate) struct Output<'w> {
@@ -30,56 +41,50 @@ pub(crate) struct Output<'w> {
     clock: SharedClock,
     secret: Option<Secret>,
     writes_debug: bool,
+    terminal: Terminal,
 }
 
 impl<'w> Output<'w> {
     /// Writes to `sink`, with timestamps from `clock`; LOG DEBUG only if `writes_debug`.
-    pub(crate) fn new(
-        sink: &'w mut dyn Write,
-        clock: SharedClock,
-        writes_debug: bool,
-    ) -> Output<'w> {
-        Output {
-            sink,
-            buffer: Vec::new(),
-            clock,
-            secret: None,
-            writes_debug,
-        }
+    pub(crate) fn new(sink: &'w mut dyn Write, clock: SharedClock, writes_debug: bool) -> Output<'w> {
+        Output { sink, buffer: Vec::new(), clock, secret: None, writes_debug, terminal: Terminal::default() }
     }
 
-    /// Redacts a text from every message for people from now on, whoever put it there: the API may quote the key.
+    /// Shows failures and what [`Output::show`] writes in `terminal`, too.
+    pub(crate) fn show_in(&mut self, terminal: Terminal) {
+        self.terminal = terminal;
+    }
+
+    /// Redacts a text from every message for people from now on, because the API may quote the key.
     pub(crate) fn redact(&mut self, secret: Secret) {
         self.secret = Some(secret);
     }
 
     /// A SPEC message.
-    pub(crate) fn spec(&mut self, spec: Value) -> io::Result<()> {
-        self.message(&Message::Spec { spec }).map(drop)
+    pub(crate) fn spec(&mut self, spec: &Value) -> io::Result<()> {
+        self.message(&json!({"type": "SPEC", "spec": spec})).map(drop)
     }
 
     /// A CATALOG message with these `AirbyteStreams`.
-    pub(crate) fn catalog(&mut self, streams: Vec<Value>) -> io::Result<()> {
-        self.message(&Message::Catalog {
-            catalog: Catalog { streams },
-        })
-        .map(drop)
+    pub(crate) fn catalog(&mut self, streams: &[Value]) -> io::Result<()> {
+        let summary = format!("{} in the catalog.", count(streams.len(), "stream"));
+        self.message(&json!({"type": "CATALOG", "catalog": {"streams": streams}}))?;
+        self.terminal.show(LogLevel::Info, &summary);
+        Ok(())
     }
 
     /// A `CONNECTION_STATUS` message: FAILED with what to do about it, or SUCCEEDED.
     pub(crate) fn connection_status(&mut self, failed: Option<&str>) -> io::Result<()> {
-        let message = failed.map(|text| self.redacted(text));
-        let status = if failed.is_some() {
-            "FAILED"
-        } else {
-            "SUCCEEDED"
-        };
-        let connection_status = ConnectionStatus {
-            status,
-            message: message.as_deref(),
-        };
-        self.message(&Message::ConnectionStatus { connection_status })
-            .map(drop)
+        let mut status = json!({"status": if failed.is_some() { "FAILED" } else { "SUCCEEDED" }});
+        if let Some(text) = failed {
+            status["message"] = self.redacted(text).into();
+        }
+        self.message(&json!({"type": "CONNECTION_STATUS", "connectionStatus": status}))?;
+        match status["message"].as_str() {
+            Some(text) => self.terminal.show(LogLevel::Error, &format!("the check failed. {text}")),
+            None => self.terminal.show(LogLevel::Info, "The check succeeded."),
+        }
+        Ok(())
     }
 
     /// A LOG message.
@@ -87,46 +92,50 @@ impl<'w> Output<'w> {
         if level == LogLevel::Debug && !self.writes_debug {
             return Ok(());
         }
-        let message = &self.redacted(text);
-        self.message(&Message::Log {
-            log: Log { level, message },
-        })
-        .map(drop)
+        let message = self.redacted(text);
+        self.message(&json!({"type": "LOG", "log": {"level": level, "message": message}})).map(drop)
+    }
+
+    /// A LOG message that a person at a terminal should see, such as the summary of a stream.
+    pub(crate) fn show(&mut self, level: LogLevel, text: &str) -> io::Result<()> {
+        self.log(level, text)?;
+        self.terminal.show(level, &self.redacted(text));
+        Ok(())
     }
 
     /// A TRACE ERROR message.
     pub(crate) fn trace_error(&mut self, failure: &Failure) -> io::Result<()> {
-        let message = &self.redacted(&failure.message);
-        let internal_message = &self.redacted(&failure.internal_message);
-        let error = TraceError {
-            message,
-            internal_message,
-            failure_type: failure.failure_type,
-        };
-        self.trace(TraceEvent::Error { error })
+        let message = self.redacted(&failure.message);
+        let mut error = json!({"message": message});
+        if let Some(cause) = &failure.internal_message {
+            error["internal_message"] = self.redacted(cause).into();
+        }
+        error["failure_type"] = json!(failure.failure_type);
+        self.trace("ERROR", "error", &error)?;
+        self.terminal.show(LogLevel::Error, &message);
+        Ok(())
     }
 
     /// A TRACE `STREAM_STATUS` message.
-    pub(crate) fn stream_status(
-        &mut self,
-        stream: &Stream,
-        status: StreamStatus,
-    ) -> io::Result<()> {
-        self.status(stream, status, Vec::new())
+    pub(crate) fn stream_status(&mut self, stream: &Stream, status: StreamStatus) -> io::Result<()> {
+        let stream_status = json!({"stream_descriptor": {"name": stream.name}, "status": status});
+        self.trace("STREAM_STATUS", "stream_status", &stream_status)
     }
 
-    /// A TRACE `STREAM_STATUS` message: the API refuses requests until then (epoch milliseconds).
+    /// A TRACE `STREAM_STATUS` message: the API rejects requests until then (epoch milliseconds).
     pub(crate) fn rate_limited(&mut self, stream: &Stream, quota_reset: i64) -> io::Result<()> {
-        let reason = StatusReason::RateLimited {
-            rate_limited: RateLimited { quota_reset },
-        };
-        self.status(stream, StreamStatus::Running, vec![reason])
+        let stream_status = json!({
+            "stream_descriptor": {"name": stream.name},
+            "status": StreamStatus::Running,
+            "reasons": [{"type": "RATE_LIMITED", "rate_limited": {"quota_reset": quota_reset}}],
+        });
+        self.trace("STREAM_STATUS", "stream_status", &stream_status)
     }
 
     /// RECORD messages; returns how many bytes they take. They stay in the buffer until it is full or another message
     /// follows.
     pub(crate) fn records(&mut self, batch: &RecordBatch<'_>) -> io::Result<usize> {
-        /// So many bars take about as much as the buffer holds.
+        /// About as many bars as the buffer holds.
         const BARS_AT_A_TIME: usize = 1_000;
         let emitted_at = self.clock.now().timestamp_millis();
         let mut bytes = 0;
@@ -144,61 +153,31 @@ impl<'w> Output<'w> {
     /// RECORD messages that were rendered before with [`RecordBatch::render`].
     pub(crate) fn rendered_records(&mut self, lines: &[u8]) -> io::Result<()> {
         self.buffer.extend_from_slice(lines);
-        if self.buffer.len() >= BUFFER_SIZE {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.buffer.len() >= BUFFER_SIZE { self.flush() } else { Ok(()) }
     }
 
     /// A STATE message; `record_count` records of the stream were written since its previous one. Returns its length in
     /// bytes.
-    pub(crate) fn state(
-        &mut self,
-        stream: &Stream,
-        state: &Value,
-        record_count: u64,
-    ) -> io::Result<usize> {
-        self.message(&Message::State {
-            state: StateMessage {
-                kind: "STREAM",
-                stream: StreamStateMessage {
-                    stream_descriptor: StreamDescriptor { name: stream.name },
-                    stream_state: state,
-                },
-                source_stats: SourceStats {
-                    record_count: record_count as f64,
-                },
-            },
-        })
+    pub(crate) fn state(&mut self, stream: &Stream, state: Value, record_count: u64) -> io::Result<usize> {
+        let mut message = json!({"type": "STATE", "state": {
+            "type": "STREAM",
+            "stream": {"stream_descriptor": {"name": stream.name}, "stream_state": null},
+            // The protocol wants a float.
+            "sourceStats": {"recordCount": record_count as f64},
+        }});
+        // `json!` would copy it.
+        message["state"]["stream"]["stream_state"] = state;
+        self.message(&message)
     }
 
-    fn status(
-        &mut self,
-        stream: &Stream,
-        status: StreamStatus,
-        reasons: Vec<StatusReason>,
-    ) -> io::Result<()> {
-        let stream_descriptor = StreamDescriptor { name: stream.name };
-        self.trace(TraceEvent::StreamStatus {
-            stream_status: StreamStatusTrace {
-                stream_descriptor,
-                status,
-                reasons,
-            },
-        })
-    }
-
-    fn trace(&mut self, event: TraceEvent<'_>) -> io::Result<()> {
+    fn trace(&mut self, kind: &str, key: &str, event: &Value) -> io::Result<()> {
         let emitted_at = self.clock.now().timestamp_millis();
-        self.message(&Message::Trace {
-            trace: Trace { emitted_at, event },
-        })
-        .map(drop)
+        let trace = json!({"emitted_at": emitted_at, "type": kind, key: event});
+        self.message(&json!({"type": "TRACE", "trace": trace})).map(drop)
     }
 
-    /// Writes the message, and whatever is in the buffer before it; returns the message's length in bytes.
-    fn message(&mut self, message: &Message<'_>) -> io::Result<usize> {
+    /// Writes the buffer and the message; returns the message's length in bytes.
+    fn message(&mut self, message: &Value) -> io::Result<usize> {
         let start = self.buffer.len();
         serde_json::to_writer(&mut self.buffer, message)?;
         self.buffer.push(b'\n');
@@ -214,10 +193,7 @@ impl<'w> Output<'w> {
     }
 
     fn redacted(&self, text: &str) -> String {
-        let mut redacted = self
-            .secret
-            .as_ref()
-            .map_or_else(|| text.to_owned(), |secret| secret.redact(text));
+        let mut redacted = self.secret.as_ref().map_or_else(|| text.to_owned(), |secret| secret.redact(text));
         if redacted.len() > MAX_TEXT_LEN {
             redacted = format!("{}…", truncate(&redacted, MAX_TEXT_LEN));
         }
@@ -234,9 +210,10 @@ mod tests {
 
     use super::*;
     use crate::bar_calendar::BarCalendar;
+    use crate::bars::Page;
     use crate::calendar::Zone;
     use crate::clock::SystemClock;
-    use crate::polygon::response::Page;
+    use crate::polygon::parse_bars;
 
     /// Every write, as it came.
     #[derive(Clone, Default)]
@@ -258,17 +235,15 @@ mod tests {
     fn written(write: impl FnOnce(&mut Output<'_>, &Writes)) -> Vec<String> {
         let writes = Writes::default();
         let mut sink = writes.clone();
-        write(
-            &mut Output::new(&mut sink, SystemClock::start(), false),
-            &writes,
-        );
+        write(&mut Output::new(&mut sink, SystemClock::start(), false), &writes);
         writes.0.take()
     }
 
     fn page(bars: usize) -> Page {
         let bar = |number: usize| format!(r#"{{"t":{number},"o":1,"h":1,"l":1,"c":1,"v":1}}"#);
         let bars: Vec<String> = (0..bars).map(bar).collect();
-        Page::parse(format!(r#"{{"results":[{}]}}"#, bars.join(","))).unwrap()
+        let text = format!(r#"{{"results":[{}]}}"#, bars.join(","));
+        parse_bars(text, false).unwrap().0
     }
 
     fn batch(page: &Page) -> RecordBatch<'_> {
@@ -279,10 +254,7 @@ mod tests {
             bars: page.bars(),
             ticker: Some("TSLA"),
             adjusted: true,
-            calendar: BarCalendar {
-                timespan: stream.timespan,
-                zone: Zone::NewYork,
-            },
+            calendar: BarCalendar { timespan: stream.timespan, zone: Zone::NewYork },
         }
     }
 
@@ -301,9 +273,7 @@ mod tests {
         });
         assert!(many.iter().all(|write| write.len() < 2 * BUFFER_SIZE));
         let rendered = written(|output, writes| {
-            output
-                .rendered_records(&vec![b' '; BUFFER_SIZE - 1])
-                .unwrap();
+            output.rendered_records(&vec![b' '; BUFFER_SIZE - 1]).unwrap();
             assert_eq!(writes.0.borrow().len(), 0, "nothing yet");
             output.rendered_records(b" ").unwrap();
         });
@@ -311,19 +281,17 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_records_and_states_are_told() {
+    fn lengths_of_records_and_states_are_returned() {
         let mut lengths = (0, 0);
         let stream = Stream::by_name("stock_prices").unwrap();
         let lines = written(|output, _| {
             output.records(&batch(&page(1))).unwrap();
             lengths.0 = output.records(&batch(&page(2_500))).unwrap();
-            lengths.1 = output.state(stream, &json!({"TSLA": {}}), 2_501).unwrap();
+            lengths.1 = output.state(stream, json!({"TSLA": {}}), 2_501).unwrap();
         })
         .concat();
         let of_kind = |kind: &str| -> usize {
-            let lines = lines
-                .split_inclusive('\n')
-                .filter(|line| line.contains(kind));
+            let lines = lines.split_inclusive('\n').filter(|line| line.contains(kind));
             lines.map(str::len).sum()
         };
         let (first, _) = lines.split_once('\n').unwrap();
@@ -336,10 +304,7 @@ mod tests {
         for (length, is_cut) in [(MAX_TEXT_LEN, false), (MAX_TEXT_LEN + 1, true)] {
             let text = "x".repeat(length);
             let line = written(|output, _| output.log(LogLevel::Info, &text).unwrap()).concat();
-            assert_eq!(
-                (line.contains('…'), line.contains(&text)),
-                (is_cut, !is_cut)
-            );
+            assert_eq!((line.contains('…'), line.contains(&text)), (is_cut, !is_cut));
         }
     }
 }

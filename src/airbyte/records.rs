@@ -1,10 +1,12 @@
 //! Bars as RECORD messages. No allocation per bar: numbers are copied as the API wrote them, so no digit is lost.
 
+use std::io::Write;
 use std::ops::Range;
 
 use crate::bar_calendar::BarCalendar;
+use crate::bars::{Bar, Page, Span};
 use crate::calendar::{DAY_MS, DateRange};
-use crate::polygon::response::{Bar, Page, Span};
+use crate::events::{EventField, EventPage, EventRow};
 use crate::streams::Stream;
 use crate::timespan::Timespan;
 
@@ -28,72 +30,59 @@ pub(crate) struct RecordBatch<'a> {
 impl RecordBatch<'_> {
     /// Appends a line for each bar to `buffer`; `emitted_at` is in epoch milliseconds.
     pub(crate) fn render(&self, emitted_at: i64, buffer: &mut Vec<u8>) {
-        let mut writer = RecordWriter::new(self, emitted_at);
+        let RecordBatch { stream, page, calendar, adjusted, .. } = *self;
+        let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":""#, stream.name);
+        let suffix = format!(",\"adjusted\":{adjusted}}},\"emitted_at\":{emitted_at}}}}}\n");
+        let ticker = self.ticker.map(|ticker| serde_json::Value::from(ticker).to_string());
+        let (mut date, mut timestamp) = (DateCache::default(), TimestampCache::default());
         for bar in self.bars {
-            writer.append(bar, buffer);
+            let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
+            push(&prefix);
+            push(date.text(bar.cursor, calendar));
+            if stream.timespan.is_intraday() {
+                push(r#"","timestamp":""#);
+                push(timestamp.text(bar.cursor));
+            }
+            push(r#"","stock_ticker":"#);
+            push(ticker.as_deref().or(bar.ticker.map(|ticker| page.text(ticker))).unwrap_or("null"));
+            let mut number = |name: &str, span: Option<Span>| {
+                push(name);
+                push(span.map_or("null", |span| page.text(span)));
+            };
+            number(r#","price":"#, Some(bar.close));
+            number(r#","open":"#, Some(bar.open));
+            number(r#","high":"#, Some(bar.high));
+            number(r#","low":"#, Some(bar.low));
+            number(r#","volume":"#, bar.volume);
+            number(r#","vwap":"#, bar.vwap);
+            number(r#","transactions":"#, bar.transactions);
+            push(&suffix);
         }
     }
 }
 
-/// Turns the bars of one batch into lines.
-struct RecordWriter<'a> {
-    batch: &'a RecordBatch<'a>,
-    prefix: String,
-    ticker: Option<String>,
-    suffix: String,
-    date: DateCache,
-    timestamp: TimestampCache,
-}
-
-impl<'a> RecordWriter<'a> {
-    fn new(batch: &'a RecordBatch<'a>, emitted_at: i64) -> RecordWriter<'a> {
-        let stream = batch.stream.name;
-        RecordWriter {
-            batch,
-            prefix: format!(
-                r#"{{"type":"RECORD","record":{{"stream":"{stream}","data":{{"date":""#
-            ),
-            ticker: batch
-                .ticker
-                .map(|ticker| serde_json::Value::from(ticker).to_string()),
-            suffix: format!(
-                ",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n",
-                batch.adjusted
-            ),
-            date: DateCache::default(),
-            timestamp: TimestampCache::default(),
-        }
+/// Appends the line of a split or dividend with these fields to `buffer`; `emitted_at` is in epoch milliseconds.
+pub(crate) fn render_event(
+    stream: &Stream,
+    fields: &[EventField],
+    page: &EventPage,
+    row: &EventRow,
+    emitted_at: i64,
+    buffer: &mut Vec<u8>,
+) {
+    // Writing to memory does not fail.
+    let mut push = |text: std::fmt::Arguments<'_>| buffer.write_fmt(text).unwrap_or_default();
+    push(format_args!(
+        r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"id":{},"stock_ticker":{}"#,
+        stream.name,
+        page.text(row.id),
+        page.text(row.ticker),
+    ));
+    for (field, span) in fields.iter().zip(row.fields) {
+        let value = span.map_or("null", |span| page.text(span));
+        push(format_args!(r#","{}":{value}"#, field.name));
     }
-
-    fn append(&mut self, bar: &Bar, buffer: &mut Vec<u8>) {
-        let page = self.batch.page;
-        let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
-        push(&self.prefix);
-        push(self.date.text(bar.cursor, self.batch.calendar));
-        if self.batch.stream.timespan.is_intraday() {
-            push(r#"","timestamp":""#);
-            push(self.timestamp.text(bar.cursor));
-        }
-        push(r#"","stock_ticker":"#);
-        push(
-            self.ticker
-                .as_deref()
-                .or(bar.ticker.map(|ticker| page.text(ticker)))
-                .unwrap_or("null"),
-        );
-        let mut number = |name: &str, span: Option<Span>| {
-            push(name);
-            push(span.map_or("null", |span| page.text(span)));
-        };
-        number(r#","price":"#, Some(bar.close));
-        number(r#","open":"#, Some(bar.open));
-        number(r#","high":"#, Some(bar.high));
-        number(r#","low":"#, Some(bar.low));
-        number(r#","volume":"#, bar.volume);
-        number(r#","vwap":"#, bar.vwap);
-        number(r#","transactions":"#, bar.transactions);
-        push(&self.suffix);
-    }
+    push(format_args!("}},\"emitted_at\":{emitted_at}}}}}\n"));
 }
 
 /// The day of the bars, formatted again only when it changes.
@@ -132,12 +121,9 @@ impl TimestampCache {
         } else {
             let seconds = time / SECOND;
             let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
-            let [h, m, s] = time.map(|number| {
-                [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8].map(char::from)
-            });
+            let [h, m, s] = time.map(|number| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8].map(char::from));
             self.text.truncate("2023-07-31T".len());
-            self.text
-                .extend([h[0], h[1], ':', m[0], m[1], ':', s[0], s[1], 'Z']);
+            self.text.extend([h[0], h[1], ':', m[0], m[1], ':', s[0], s[1], 'Z']);
         }
         &self.text
     }
@@ -160,10 +146,7 @@ mod tests {
             -1_000,
             0,
         ] {
-            assert_eq!(
-                timestamp.text(cursor),
-                Timespan::minutes(1).cursor_text(cursor)
-            );
+            assert_eq!(timestamp.text(cursor), Timespan::minutes(1).cursor_text(cursor));
         }
     }
 }

@@ -1,294 +1,195 @@
-//! `check`: do the key and the tickers work? Asked of the API itself, within a minute.
+//! `check`: do the key and the tickers work?
 //!
-//! A free key lets five requests a minute through, and Airbyte checks before every sync: so one request, the whole market
-//! of the last weekday, answers for the key and for nearly all stocks. Only tickers that are not in it are asked about by
-//! themselves: those of other markets, thinly traded and delisted ones.
+//! A free key allows five requests a minute, and Airbyte checks before every sync. So one request, for the whole market on
+//! the last weekday, validates the key and nearly all stocks. A few of the tickers that are not in it are then requested
+//! individually: those of other markets, thinly traded and delisted ones.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{HashSet, VecDeque};
 
 use crate::airbyte::Output;
-use crate::bar_calendar::BarCalendar;
+use crate::bars::Page;
 use crate::calendar::{Date, DateRange, day_before, days_before, is_weekend};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::error::{Error, Failure};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::log_level::LogLevel;
 use crate::market::Market;
-use crate::notices::{Notice, SkipReason};
-use crate::polygon::response::Page;
-use crate::polygon::{ApiError, Client, Event, Fetcher, Request, RequestPolicy};
-use crate::streams::PriceBasis;
-use crate::sync::SyncWindow;
+use crate::polygon::{Event, PageSource, Request, page_source};
+use crate::ticker_hint::hint;
 use crate::timespan::Timespan;
 
-/// No further ticker is asked about after this time.
-const CHECK_BUDGET: Duration = Duration::from_secs(40);
+/// The most tickers that are requested individually.
+const MAX_TICKERS: usize = 4;
 
-/// Every listed ticker has traded within so many days, whatever the holidays.
+/// Every listed ticker has traded within this many days, regardless of holidays.
 const RECENT_DAYS: u64 = 10;
 
-/// How many weekdays are tried for one on which the market was open.
+/// The most weekdays that are tried to find one on which the market was open.
 const MAX_MARKET_DAYS: usize = 2;
 
-/// How many tickers a message names.
+/// The most tickers that a message names.
 const MAX_LISTED_TICKERS: usize = 20;
 
 /// Writes the `CONNECTION_STATUS`: SUCCEEDED, or FAILED with what to do. An outage is neither, but an error.
-pub(crate) fn check(
-    config: &Config,
-    policy: RequestPolicy,
-    clock: &SharedClock,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let client = match Client::new(
-        config.api_url.clone(),
-        &config.api_key,
-        policy,
-        clock.clone(),
-    ) {
-        Ok(client) => client,
-        Err(failure) => return Ok(output.connection_status(Some(&failure.message))?),
-    };
-    let mut check = Check {
-        config,
-        clock,
-        output,
-        fetcher: Fetcher::new(client),
-        problems: Vec::new(),
-        is_hopeless: false,
-    };
-    check.start_date();
-    match check.tickers() {
-        Ok(()) => {}
-        // The key is the same for all tickers.
-        Err(Stop::Api(error @ ApiError::Unauthorized(_))) => {
-            check.problems = vec![error.into_failure("api_key").message];
+pub(crate) fn check(config: &Config, environment: &Environment, output: &mut Output<'_>) -> Result<(), Error> {
+    let Environment { clock, check_policy, exchange, .. } = environment;
+    let (url, key) = (&config.api_url, &config.api_key);
+    let problems = match page_source(url, key, *check_policy, clock, exchange.as_ref()) {
+        Err(failure) => vec![failure.message],
+        Ok(pages) => {
+            let mut check = Check {
+                config,
+                clock,
+                output,
+                pages,
+                unchecked: config.tickers.iter().cloned().collect(),
+                problems: Vec::new(),
+                is_over: false,
+            };
+            check.run()?;
+            check.problems
         }
-        Err(Stop::Api(error)) => return Err(error.into_failure("The check").into()),
-        Err(Stop::Failure(failure)) => return Err(failure.into()),
-        Err(Stop::Output(error)) => return Err(error.into()),
-    }
-    let Check {
-        output, problems, ..
-    } = check;
-    Ok(output.connection_status(
-        (!problems.is_empty())
-            .then(|| problems.join("\n"))
-            .as_deref(),
-    )?)
-}
-
-/// Why a check ends early.
-enum Stop {
-    Api(ApiError),
-    Failure(Failure),
-    Output(std::io::Error),
-}
-
-impl From<ApiError> for Stop {
-    fn from(error: ApiError) -> Stop {
-        Stop::Api(error)
-    }
-}
-
-impl From<std::io::Error> for Stop {
-    fn from(error: std::io::Error) -> Stop {
-        Stop::Output(error)
-    }
+    };
+    let problems = (!problems.is_empty()).then(|| problems.join("\n"));
+    Ok(output.connection_status(problems.as_deref())?)
 }
 
 struct Check<'a, 'w> {
     config: &'a Config,
     clock: &'a SharedClock,
     output: &'a mut Output<'w>,
-    fetcher: Fetcher,
+    pages: Box<dyn PageSource>,
+    unchecked: VecDeque<(String, Market)>,
     problems: Vec<String>,
-    /// Whether the other tickers would be refused in the same way.
-    is_hopeless: bool,
+    /// Whether further requests would fail alike.
+    is_over: bool,
 }
 
 impl Check<'_, '_> {
-    fn start_date(&mut self) {
-        // Days begin earlier in UTC than in New York.
-        let todays = self
-            .config
-            .tickers
-            .iter()
-            .map(|(_, market)| self.window(*market).today);
-        let Some((today, start)) = todays.max().zip(self.config.start_date) else {
-            return;
-        };
-        if start > today {
-            self.problems
-                .push(format!("start_date: {start} is in the future"));
+    fn run(&mut self) -> Result<(), Error> {
+        self.report_future_start()?;
+        let is_stock = |(_, market): &&(String, Market)| *market == Market::Stocks;
+        // A single ticker takes a request in any case.
+        if self.unchecked.iter().filter(is_stock).count() > 1 {
+            self.find_in_market()?;
         }
+        for _ in 0..MAX_TICKERS {
+            let Some((ticker, market)) = self.unchecked.front().filter(|_| !self.is_over).cloned() else {
+                return Ok(());
+            };
+            if self.has_prices(&ticker, market)? == Some(false) {
+                let hint = hint(&ticker).map_or(String::new(), |hint| format!("Did you mean {hint}? "));
+                self.problems.push(format!(
+                    "{ticker}: no prices found for this ticker. {hint}Check its spelling; tickers are case-sensitive."
+                ));
+            }
+            self.unchecked.pop_front();
+        }
+        if self.is_over || self.unchecked.is_empty() {
+            return Ok(());
+        }
+        let text = format!("Not checked, to save requests: {}.", self.unchecked_names());
+        Ok(self.output.log(LogLevel::Info, &text)?)
     }
 
-    fn window(&self, market: Market) -> SyncWindow {
-        let calendar = BarCalendar {
-            timespan: Timespan::DAY,
-            zone: market.zone(),
-        };
-        SyncWindow::at(
-            self.clock.now(),
-            calendar,
-            self.config.start_date,
-            self.config.end_date,
-        )
-    }
-
-    fn tickers(&mut self) -> Result<(), Stop> {
-        let started = self.clock.elapsed();
-        let stocks = self
-            .config
-            .tickers
-            .iter()
-            .filter(|(_, market)| *market == Market::Stocks);
-        // One ticker costs a request in any case.
-        let found = if stocks.count() > 1 {
-            self.in_market()?
-        } else {
-            HashSet::new()
-        };
-        let tickers = &self.config.tickers;
-        let rest: Vec<_> = tickers
-            .iter()
-            .filter(|(name, _)| !found.contains(name))
-            .collect();
-        for (place, (ticker, market)) in rest.iter().copied().enumerate() {
-            let skipped = || rest[place..].iter().map(|(name, _)| name.as_str());
-            if self.clock.elapsed() > started + CHECK_BUDGET {
-                return self.tell_skipped(SkipReason::Time, skipped());
-            }
-            match self.has_prices(ticker, *market) {
-                Ok(true) => {}
-                Ok(false) => self.problems.push(format!(
-                    "{ticker}: no prices found for this ticker. Check its spelling; tickers are case-sensitive."
-                )),
-                Err(Stop::Api(ApiError::RateLimited(_))) => {
-                    return self.tell_skipped(SkipReason::RateLimit, skipped());
-                }
-                Err(Stop::Api(error)) => self.refused(error, ticker, *market)?,
-                Err(stop) => return Err(stop),
-            }
-            if self.is_hopeless {
-                break;
-            }
+    fn report_future_start(&mut self) -> Result<(), Error> {
+        let markets = self.config.tickers.iter().map(|(_, market)| *market);
+        let today = markets.map(|market| self.today(market)).max();
+        if let Some(start) = self.config.start_date.filter(|start| Some(*start) > today) {
+            let text = format!("start_date {start} is in the future; nothing will be synced until then.");
+            self.output.log(LogLevel::Info, &text)?;
         }
         Ok(())
     }
 
-    /// What the API's refusal of a ticker means for the check.
-    fn refused(&mut self, error: ApiError, ticker: &str, market: Market) -> Result<(), Stop> {
-        match error {
-            ApiError::NotEntitled(_) | ApiError::HttpStatus { .. } => {
-                // A wrong address and a proxy that refuses are the same for all tickers.
-                self.is_hopeless = matches!(
-                    error,
-                    ApiError::HttpStatus {
-                        status: 404 | 407,
-                        ..
-                    }
-                );
-                let subject = format!("{ticker} ({})", market.name());
-                self.problems.push(error.into_failure(&subject).message);
-                Ok(())
-            }
-            ApiError::Unavailable { .. } | ApiError::InvalidResponse(_) => {
-                Err(Stop::Failure(error.into_failure(ticker)))
-            }
-            ApiError::Unauthorized(_) | ApiError::RateLimited(_) => Err(Stop::Api(error)),
-        }
+    fn today(&self, market: Market) -> Date {
+        market.zone().date_at(self.clock.now())
     }
 
-    fn tell_skipped<'t>(
-        &mut self,
-        why: SkipReason,
-        tickers: impl ExactSizeIterator<Item = &'t str>,
-    ) -> Result<(), Stop> {
-        let count = tickers.len();
-        let names = list(tickers);
-        self.notice(&Notice::SkippedTickers { count, why, names })
-    }
-
-    /// The tickers of the configuration that were traded on the last day on which the market was open; none where the
-    /// plan does not include the whole market.
-    fn in_market(&mut self) -> Result<HashSet<String>, Stop> {
-        let mut day = self.window(Market::Stocks).today;
+    /// Removes the tickers that were traded on the last day on which the market was open. If the plan does not include
+    /// the whole market, there are none.
+    fn find_in_market(&mut self) -> Result<(), Error> {
+        let mut day = self.today(Market::Stocks);
         for _ in 0..MAX_MARKET_DAYS {
             day = weekday_before(day);
-            let page = match self.fetch(&Request::grouped(day, false)) {
-                Ok(page) => page,
-                // Whatever is wrong with the market's day, the tickers may be fine.
-                Err(Stop::Api(
-                    ApiError::NotEntitled(_)
-                    | ApiError::RateLimited(_)
-                    | ApiError::HttpStatus { .. }
-                    | ApiError::InvalidResponse(_),
-                )) => break,
-                Err(stop) => return Err(stop),
+            let request = Request::grouped(Market::Stocks, day, false);
+            let Some(page) = self.fetch(&request, None)? else {
+                return Ok(());
             };
-            if !page.bars().is_empty() {
-                let traded: HashSet<_> = page
-                    .bars()
-                    .iter()
-                    .filter_map(|bar| page.ticker_of(bar))
-                    .collect();
-                let names = self.config.tickers.iter().map(|(name, _)| name);
-                let found: HashSet<String> = names
-                    .filter(|name| traded.contains(name.as_str()))
-                    .cloned()
-                    .collect();
-                let tickers = self.config.tickers.len();
-                self.notice(&Notice::CheckedByMarket {
-                    day,
-                    found: found.len(),
-                    tickers,
-                })?;
-                return Ok(found);
+            if page.bars().is_empty() {
+                continue;
+            }
+            let bars = page.bars().iter();
+            let traded: HashSet<_> = bars.filter_map(|bar| page.ticker_of(bar)).collect();
+            self.unchecked.retain(|(name, _)| !traded.contains(name.as_str()));
+            let tickers = self.config.tickers.len();
+            let found = tickers - self.unchecked.len();
+            let text = format!("{found} of {tickers} tickers found in the market's day {day}");
+            return Ok(self.output.log(LogLevel::Debug, &text)?);
+        }
+        Ok(())
+    }
+
+    /// Whether there are prices of the last days or, as for a delisted ticker, of the configured days; `None` if that could
+    /// not be found out.
+    fn has_prices(&mut self, ticker: &str, market: Market) -> Result<Option<bool>, Error> {
+        let yesterday = day_before(self.today(market));
+        let recent = DateRange { from: days_before(yesterday, RECENT_DAYS - 1), to: yesterday };
+        let to = self.config.end_date.map_or(yesterday, |end| end.min(yesterday));
+        let from = self.config.start_date.unwrap_or(days_before(to, RECENT_DAYS - 1));
+        let subject = format!("{ticker} ({})", market.name());
+        let configured = DateRange { from, to };
+        let is_older = from < recent.from && !configured.is_empty();
+        for days in [Some(recent), is_older.then_some(configured)].into_iter().flatten() {
+            let adjusted = self.config.adjusted;
+            let request = Request::range(ticker, market, Timespan::DAY, days, adjusted);
+            match self.fetch(&request, Some(&subject))? {
+                None => return Ok(None),
+                Some(page) if page.bars().is_empty() && page.unusable().is_empty() => {}
+                Some(_) => return Ok(Some(true)),
             }
         }
-        Ok(HashSet::new())
+        Ok(Some(false))
     }
 
-    /// Whether there are prices of the last days or, as for a delisted ticker, of the days that the user wants.
-    fn has_prices(&mut self, ticker: &str, market: Market) -> Result<bool, Stop> {
-        let window = self.window(market);
-        let yesterday = day_before(window.today);
-        let recent = DateRange {
-            from: days_before(yesterday, RECENT_DAYS - 1),
-            to: yesterday,
-        };
-        let wanted = DateRange {
-            from: window.first_day,
-            to: window.last_day,
-        };
-        if self.has_bars(ticker, market, recent)? {
-            return Ok(true);
-        }
-        let is_recent = wanted.from >= recent.from;
-        Ok(!is_recent && !wanted.is_empty() && self.has_bars(ticker, market, wanted)?)
-    }
-
-    fn has_bars(&mut self, ticker: &str, market: Market, days: DateRange) -> Result<bool, Stop> {
-        let basis = PriceBasis::from_adjusted(self.config.adjusted);
-        let request = Request::range(ticker, market, Timespan::DAY, days, basis.is_adjusted());
-        Ok(!self.fetch(&request)?.bars().is_empty())
-    }
-
-    fn fetch(&mut self, request: &Request) -> Result<Page, Stop> {
+    /// Fetches a page. A failure that concerns the subject becomes a problem; without a subject, only one that concerns all
+    /// requests does.
+    fn fetch(&mut self, request: &Request, subject: Option<&str>) -> Result<Option<Page>, Error> {
         let mut events: Vec<Event> = Vec::new();
-        let page = self.fetcher.fetch(request, &mut |event| events.push(event));
+        let result = self.pages.fetch(request, &mut |event| events.push(event));
         for event in events {
-            if let Event::Notice(notice) = event {
-                self.notice(&notice)?;
-            }
+            self.output.log(event.level(), &event.to_string())?;
         }
-        Ok(page?)
+        let error = match result {
+            Ok(page) => return Ok(Some(page)),
+            Err(error) => error,
+        };
+        if error.is_rate_limited() {
+            self.is_over = true;
+            let names = self.unchecked_names();
+            let text = format!("Rate limit reached. The API key is valid. Not checked: {names}.");
+            self.output.log(LogLevel::Warn, &text)?;
+        } else if error.is_unavailable() || (error.is_unexpected() && subject.is_some()) {
+            return Err(error.into_failure(subject.unwrap_or("The check")).into());
+        } else if error.is_fatal() || subject.is_some() {
+            self.is_over = error.is_fatal();
+            let general = if error.is_unauthorized() { "api_key" } else { "The check" };
+            let subject = subject.filter(|_| !error.is_fatal()).unwrap_or(general);
+            self.problems.push(error.into_failure(subject).message);
+        }
+        Ok(None)
     }
 
-    fn notice(&mut self, notice: &Notice) -> Result<(), Stop> {
-        Ok(self.output.log(notice.level(), &notice.to_string())?)
+    /// The tickers that have not been checked, as many as a message holds.
+    fn unchecked_names(&self) -> String {
+        let names = self.unchecked.iter().map(|(name, _)| name.as_str());
+        let listed: Vec<_> = names.take(MAX_LISTED_TICKERS).collect();
+        let listed = listed.join(", ");
+        match self.unchecked.len().saturating_sub(MAX_LISTED_TICKERS) {
+            0 => listed,
+            more => format!("{listed} and {more} more"),
+        }
     }
 }
 
@@ -298,18 +199,4 @@ fn weekday_before(day: Date) -> Date {
         day = day_before(day);
     }
     day
-}
-
-/// Names, as many as a message holds.
-fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(MAX_LISTED_TICKERS);
-    let listed = names
-        .take(MAX_LISTED_TICKERS)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if more > 0 {
-        format!("{listed} and {more} more")
-    } else {
-        listed
-    }
 }

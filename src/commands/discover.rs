@@ -7,5 +7,5 @@ use crate::streams::{STREAMS, Stream};
 
 /// Writes the CATALOG message.
 pub(crate) fn discover(output: &mut Output<'_>) -> io::Result<()> {
-    output.catalog(STREAMS.iter().map(Stream::describe).collect())
+    output.catalog(&STREAMS.each_ref().map(Stream::describe))
 }

@@ -1,46 +1,48 @@
-//! `read`: the bars of the selected streams, with the states from which the next run goes on.
+//! `read`: syncs the streams of the catalog.
 
-use serde_json::Value;
+use std::path::Path;
 
-use crate::airbyte::{Output, configured_streams};
+use crate::airbyte::{Output, Selection, StateFile};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::{Error, Failure};
-use crate::polygon::Client;
-use crate::progress::Progress;
-use crate::sync::{StateFile, sync};
+use crate::log_level::LogLevel;
+use crate::polygon::page_source;
+use crate::streams::Stream;
+use crate::sync::{StreamState, sync};
+use crate::terminal::Progress;
 
-/// Reads the streams of the configured catalog `catalog`, going on from `states`, as `read` is handed them.
+/// Reads the streams that the file `catalog` selects, and continues from the file `state`.
 pub(crate) fn read(
     config: &Config,
-    catalog: &Value,
-    states: &Value,
+    catalog: &Path,
+    state: Option<&Path>,
     environment: &Environment,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let states = StateFile::parse(states)?;
-    let streams = configured_streams(catalog)?
-        .into_iter()
-        .map(|stream| Ok((stream, states.stream(stream, stream.price_basis(config))?)))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    for notice in states.notices() {
-        output.log(notice.level(), &notice.to_string())?;
+    let selection = Selection::read(catalog)?;
+    let states = state.map_or_else(|| Ok(StateFile::default()), StateFile::read)?;
+    for warning in &states.warnings {
+        output.show(LogLevel::Warn, warning)?;
     }
+    if let Some(notice) = selection.notice() {
+        output.show(LogLevel::Info, &notice)?;
+    }
+    let with_state = |stream: &'static Stream| {
+        let Some(state) = states.stream(stream.name) else {
+            return Ok((stream, StreamState::default()));
+        };
+        let state = StreamState::from_json(state, stream, stream.price_basis(config.adjusted));
+        let state = state.map_err(|error| StateFile::invalid_stream(stream.name, &error))?;
+        Ok((stream, state))
+    };
+    let streams = selection.streams.into_iter().map(with_state);
+    let streams = streams.collect::<Result<Vec<_>, Failure>>()?;
     if streams.is_empty() {
         return Ok(());
     }
-    let Environment {
-        clock,
-        sync_policy,
-        shows_progress,
-        ..
-    } = environment;
-    let client = Client::new(
-        config.api_url.clone(),
-        &config.api_key,
-        *sync_policy,
-        clock.clone(),
-    )?;
-    let mut progress = Progress::new(*shows_progress);
-    sync(config, streams, client, clock, output, &mut progress)
+    let Environment { clock, sync_policy, terminal, exchange, .. } = environment;
+    let pages = page_source(&config.api_url, &config.api_key, *sync_policy, clock, exchange.as_ref())?;
+    let mut progress = Progress::new(terminal);
+    sync(config, streams, pages, clock, output, &mut progress)
 }

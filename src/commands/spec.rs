@@ -7,5 +7,5 @@ use crate::config::specification;
 
 /// Writes the SPEC message.
 pub(crate) fn spec(output: &mut Output<'_>) -> io::Result<()> {
-    output.spec(specification())
+    output.spec(&specification())
 }
