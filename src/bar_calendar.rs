@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::calendar::{
-    Date, DateRange, MAX_DATE, Zone, day_after, day_before, utc_date, utc_midnight,
-};
+use crate::calendar::{Date, DateRange, MAX_DATE, Zone, day_after, day_before, utc_date, utc_midnight};
 use crate::timespan::Timespan;
 
 /// How long after its end an intraday bar is taken for final: the fifteen minutes by which the cheapest intraday plan is
@@ -25,11 +23,7 @@ pub(crate) struct BarCalendar {
 impl BarCalendar {
     /// The day of a bar: its trading day, or the first day of a longer bar.
     pub(crate) fn date(self, cursor: i64) -> Date {
-        if self.timespan.is_intraday() {
-            self.zone.date_at_ms(cursor)
-        } else {
-            utc_date(cursor)
-        }
+        if self.timespan.is_intraday() { self.zone.date_at_ms(cursor) } else { utc_date(cursor) }
     }
 
     /// The cursors of the bars that touch these days, the last excluded.
@@ -37,21 +31,14 @@ impl BarCalendar {
         if self.timespan.is_intraday() {
             return days.moments(self.zone);
         }
-        let end = if days.to == MAX_DATE {
-            i64::MAX
-        } else {
-            utc_midnight(day_after(days.to))
-        };
+        let end = if days.to == MAX_DATE { i64::MAX } else { utc_midnight(day_after(days.to)) };
         utc_midnight(self.timespan.first_day_of(days.from))..end
     }
 
     /// The greatest cursor that a bar can have that is final at `now`.
     pub(crate) fn last_final_cursor(self, now: DateTime<Utc>) -> i64 {
         if self.timespan.is_intraday() {
-            return self
-                .timespan
-                .last_start_before(now, INTRADAY_DELAY)
-                .timestamp_millis();
+            return self.timespan.last_start_before(now, INTRADAY_DELAY).timestamp_millis();
         }
         let yesterday = day_before(self.zone.date_at(now));
         utc_midnight(self.timespan.last_whole_bar(yesterday))

@@ -2,6 +2,7 @@
 //!
 //! All moments are epoch milliseconds or [`DateTime<Utc>`]; all dates are days of a market's zone.
 
+use std::fmt;
 use std::ops::Range;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
@@ -17,8 +18,7 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 pub(crate) const MIN_DATE: Date = NaiveDate::from_ymd_opt(1, 1, 1).expect("a day of the calendar");
 
 /// The last day that the connector's own dates reach: the last one that is written with four digits of a year.
-pub(crate) const MAX_DATE: Date =
-    NaiveDate::from_ymd_opt(9999, 12, 31).expect("a day of the calendar");
+pub(crate) const MAX_DATE: Date = NaiveDate::from_ymd_opt(9999, 12, 31).expect("a day of the calendar");
 
 /// The zone by whose days a market lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Zone {
         }
     }
 
-    /// The date at so many epoch milliseconds.
+    /// The date at a moment in epoch milliseconds.
     pub(crate) fn date_at_ms(self, ms: i64) -> Date {
         self.date_at(moment(ms))
     }
@@ -50,22 +50,19 @@ impl Zone {
             Zone::NewYork => New_York
                 .from_local_datetime(&date.and_time(NaiveTime::MIN))
                 .earliest()
-                .map_or_else(
-                    || utc_midnight(date),
-                    |midnight| midnight.timestamp_millis(),
-                ),
+                .map_or_else(|| utc_midnight(date), |midnight| midnight.timestamp_millis()),
             Zone::Utc => utc_midnight(date),
         }
     }
 }
 
-/// The moment at so many epoch milliseconds; what lies beyond [`MIN_DATE`] and [`MAX_DATE`] is clamped to them.
+/// The moment of epoch milliseconds, clamped to [`MIN_DATE`] and [`MAX_DATE`].
 pub(crate) fn moment(ms: i64) -> DateTime<Utc> {
     let ms = ms.clamp(utc_midnight(MIN_DATE), utc_midnight(MAX_DATE) + DAY_MS - 1);
     DateTime::from_timestamp_millis(ms).unwrap_or_default()
 }
 
-/// The date in UTC at so many epoch milliseconds.
+/// The date in UTC at a moment in epoch milliseconds.
 pub(crate) fn utc_date(ms: i64) -> Date {
     moment(ms).date_naive()
 }
@@ -77,16 +74,12 @@ pub(crate) fn utc_midnight(date: Date) -> i64 {
 
 /// The date `days` days before; never before [`MIN_DATE`].
 pub(crate) fn days_before(date: Date, days: u64) -> Date {
-    date.checked_sub_days(Days::new(days))
-        .unwrap_or(MIN_DATE)
-        .max(MIN_DATE)
+    date.checked_sub_days(Days::new(days)).unwrap_or(MIN_DATE).max(MIN_DATE)
 }
 
 /// The date `days` days after; never after [`MAX_DATE`].
 pub(crate) fn days_after(date: Date, days: u64) -> Date {
-    date.checked_add_days(Days::new(days))
-        .unwrap_or(MAX_DATE)
-        .min(MAX_DATE)
+    date.checked_add_days(Days::new(days)).unwrap_or(MAX_DATE).min(MAX_DATE)
 }
 
 /// The day before; the first day of all has none but itself.
@@ -120,9 +113,7 @@ pub(crate) fn parse_date(text: &str) -> Option<Date> {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    text.parse::<Date>()
-        .ok()
-        .filter(|date| has_form && *date >= MIN_DATE)
+    text.parse::<Date>().ok().filter(|date| has_form && *date >= MIN_DATE)
 }
 
 /// A range of days, both ends included; empty when `from` is after `to`.
@@ -145,27 +136,35 @@ impl DateRange {
         self.from > self.to
     }
 
-    /// The number of its days.
-    pub(crate) fn len_days(self) -> u64 {
-        u64::try_from((self.to - self.from).num_days() + 1).unwrap_or(0)
+    /// Whether `day` is in it.
+    pub(crate) fn contains(self, day: Date) -> bool {
+        self.from <= day && day <= self.to
     }
 
-    /// The weekdays in it.
-    pub(crate) fn weekdays(self) -> impl Iterator<Item = Date> {
-        self.from
-            .iter_days()
-            .take_while(move |day| *day <= self.to)
-            .filter(|day| !is_weekend(*day))
+    /// Its days.
+    pub(crate) fn days(self) -> impl Iterator<Item = Date> {
+        self.from.iter_days().take_while(move |day| *day <= self.to)
+    }
+
+    /// Parses what Display writes.
+    pub(crate) fn parse(text: &str) -> Option<DateRange> {
+        let (from, to) = text.split_once(" to ").unwrap_or((text, text));
+        let range = DateRange { from: parse_date(from)?, to: parse_date(to)? };
+        (!range.is_empty()).then_some(range)
     }
 
     /// The moments of these days in a zone, epoch milliseconds, the last excluded.
     pub(crate) fn moments(self, zone: Zone) -> Range<i64> {
-        let end = if self.to == MAX_DATE {
-            i64::MAX
-        } else {
-            zone.midnight(day_after(self.to))
-        };
+        let end = if self.to == MAX_DATE { i64::MAX } else { zone.midnight(day_after(self.to)) };
         zone.midnight(self.from)..end
+    }
+}
+
+/// `2024-01-02`, or `2024-01-02 to 2024-01-05`.
+impl fmt::Display for DateRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.from)?;
+        if self.from == self.to { Ok(()) } else { write!(f, " to {}", self.to) }
     }
 }
 
@@ -179,8 +178,7 @@ mod tests {
     }
 
     fn last_sunday_of_october(year: i32) -> Date {
-        Date::from_weekday_of_month_opt(year, 10, Weekday::Sun, 5)
-            .unwrap_or_else(|| sunday(year, 10, 4))
+        Date::from_weekday_of_month_opt(year, 10, Weekday::Sun, 5).unwrap_or_else(|| sunday(year, 10, 4))
     }
 
     /// Hours from UTC to New York at the midnight that begins `day`, by the laws of 1986 and 2005:
@@ -204,11 +202,7 @@ mod tests {
         for day in days {
             let midnight = utc_midnight(day) + hours_behind(day) * HOUR_MS;
             let next = utc_midnight(day_after(day)) + hours_behind(day_after(day)) * HOUR_MS;
-            assert_eq!(
-                DateRange::day(day).moments(Zone::NewYork),
-                midnight..next,
-                "{day}"
-            );
+            assert_eq!(DateRange::day(day).moments(Zone::NewYork), midnight..next, "{day}");
             assert_eq!(Zone::NewYork.date_at_ms(midnight), day);
             assert_eq!(Zone::NewYork.date_at_ms(next - 1), day);
             count += 1;
@@ -219,15 +213,7 @@ mod tests {
     #[test]
     fn only_a_date_with_four_two_and_two_digits_is_one() {
         assert_eq!(parse_date("2020-02-29"), Date::from_ymd_opt(2020, 2, 29));
-        for text in [
-            "2020-2-1",
-            "20200201",
-            "2021-02-29",
-            "+2020-02-1",
-            "2020-02-01T",
-            "",
-            "0000-01-01",
-        ] {
+        for text in ["2020-2-1", "20200201", "2021-02-29", "+2020-02-1", "2020-02-01T", "", "0000-01-01"] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

@@ -8,14 +8,14 @@ use chrono::{DateTime, Utc};
 
 /// What time it is, and how to wait.
 ///
-/// `now` is the wall clock, from which dates are derived and messages stamped. `elapsed` never jumps; every wait is
-/// reckoned by it.
+/// `now` is the wall clock, from which dates are derived and messages stamped. `elapsed` never jumps; every wait
+/// is measured by it.
 pub trait Clock: Send + Sync {
     /// The wall clock.
     fn now(&self) -> DateTime<Utc>;
     /// The time since the program started.
     fn elapsed(&self) -> Duration;
-    /// Returns once `elapsed` has reached `moment`; at once if it has already.
+    /// Returns once `elapsed` has reached `moment`; immediately if it already has.
     fn sleep_until(&self, moment: Duration);
 }
 
@@ -31,9 +31,7 @@ impl SystemClock {
     /// A clock whose `elapsed` counts from now.
     #[must_use]
     pub fn start() -> SharedClock {
-        Arc::new(SystemClock {
-            started: Instant::now(),
-        })
+        Arc::new(SystemClock { started: Instant::now() })
     }
 }
 

@@ -8,48 +8,82 @@ use std::sync::LazyLock;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::airbyte::{RecordBatch, configured_streams};
+use crate::airbyte::{RecordBatch, Selection, StateFile};
 use crate::bar_calendar::BarCalendar;
+use crate::bars::{Bar, Page};
 use crate::calendar::{DateRange, MAX_DATE, MIN_DATE, Zone, parse_date, utc_midnight};
 use crate::config::{Config, specification};
+use crate::events::{EventField, EventFieldKind};
 use crate::market::Market;
-use crate::polygon::response::{Bar, Page, ParseError};
-use crate::polygon::{Origin, Paging, Request};
+use crate::polygon::{Origin, Paging, ParseError, Request, parse_bars, parse_events, parse_retry_after};
 use crate::secret::Secret;
-use crate::streams::{PriceBasis, STREAMS, SeriesId, Stream};
-use crate::sync::StateFile;
+use crate::streams::{PriceBasis, STREAMS, Stream};
+use crate::sync::StreamState;
 use crate::timespan::Timespan;
-
-#[allow(clippy::duplicate_mod)] // In `polygon` nobody else may see it.
-#[path = "polygon/retry_after.rs"]
-mod retry_after;
 
 fn json_of(data: &[u8]) -> Option<Value> {
     serde_json::from_slice(data).ok()
 }
 
-/// An answer means the same on the fast path and on the general one, and its bars become records.
+/// A response means the same on the fast path and on the general one, and its bars become records. Every row is a bar or
+/// unusable.
 pub fn response(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    // The fast path leaves what begins with white space to the general one.
-    let read = Page::parse(text.to_owned());
-    let general = Page::parse(format!(" {text}"));
+    // The fast path leaves texts that begin with white space to the general one.
+    let read = parse_bars(text.to_owned(), false);
+    let general = parse_bars(format!(" {text}"), false);
     match (&read, &general) {
-        (Ok(page), Ok(general)) => {
+        (Ok((page, envelope)), Ok((general, general_envelope))) => {
             assert_eq!(bars_of(page), bars_of(general));
-            let spaced = format!(" {text}");
-            assert_eq!(envelope_of(page, text), envelope_of(general, &spaced));
+            assert_eq!(page.unusable(), general.unusable());
+            assert_eq!(page.next_url(), general.next_url());
+            assert_eq!(format!("{envelope:?}"), format!("{general_envelope:?}"));
             page.bars().iter().for_each(|bar| record(page, bar));
         }
         (Err(ParseError::InvalidJson(_)), Err(ParseError::InvalidJson(_))) => {}
-        (
-            Err(ParseError::UnexpectedShape { bar, .. }),
-            Err(ParseError::UnexpectedShape { bar: general, .. }),
-        ) => assert_eq!(bar, general),
+        (Err(ParseError::UnexpectedShape(what)), Err(ParseError::UnexpectedShape(general))) => {
+            let without_column = |text: &str| text.split(" at line ").next().map(str::to_owned);
+            assert_eq!(without_column(what), without_column(general));
+        }
         other => panic!("read in two ways: {other:?}"),
     }
+    if let Ok((page, _)) = parse_bars(text.to_owned(), true) {
+        let rows = page.bars().len() + page.unusable().len();
+        let of_ticker = read.map(|(page, _)| page.bars().len() + page.unusable().len());
+        assert_eq!(of_ticker.ok(), Some(rows));
+        for bar in page.bars() {
+            let ticker = page.ticker_of(bar).expect("a name");
+            assert!(!ticker.is_empty() && !ticker.contains(['\0', '\u{fffd}']));
+        }
+    }
+    events(text);
+}
+
+/// The values of corporate actions are of their fields' types.
+fn events(text: &str) {
+    let field = |name, kind| EventField { name, kind, description: "" };
+    let fields = [
+        field("execution_date", EventFieldKind::Text),
+        field("split_from", EventFieldKind::Number),
+        field("frequency", EventFieldKind::Integer),
+    ];
+    let Ok((page, _)) = parse_events(text.to_owned(), &fields) else {
+        return;
+    };
+    for row in page.rows() {
+        assert!([row.id, row.ticker].iter().all(|span| page.value(*span).is_some_and(|value| !value.is_empty())));
+        let value = |place: usize| row.fields[place].and_then(|span| json_of(page.text(span).as_bytes()));
+        assert!(value(0).is_none_or(|value| value.is_string()));
+        assert!(value(1).is_none_or(|value| value.is_number()));
+        assert!(row.fields[2].is_none_or(|span| is_integer(page.text(span))));
+    }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The bars with their texts instead of where these stand.
@@ -57,28 +91,11 @@ fn bars_of(page: &Page) -> Vec<(i64, [Option<&str>; 8])> {
     let texts = |bar: &Bar| {
         let prices = [bar.open, bar.high, bar.low, bar.close].map(Some);
         let [open, high, low, close] = prices;
-        let spans = [
-            open,
-            high,
-            low,
-            close,
-            bar.volume,
-            bar.vwap,
-            bar.transactions,
-            bar.ticker,
-        ];
+        let spans = [open, high, low, close, bar.volume, bar.vwap, bar.transactions, bar.ticker];
         spans.map(|span| span.map(|span| page.text(span)))
     };
     let bars = page.bars().iter();
     bars.map(|bar| (bar.cursor, texts(bar))).collect()
-}
-
-/// What else is in a page, as it is debugged.
-fn envelope_of(page: &Page, text: &str) -> String {
-    let shown = format!("{page:?}");
-    let bars = format!("Page {{ text: {text:?}, bars: {:?}, ", page.bars());
-    let rest = shown.strip_prefix(&bars);
-    rest.expect("the envelope comes last").to_owned()
 }
 
 /// A bar becomes a line of JSON, in which its numbers are what the API wrote.
@@ -96,10 +113,7 @@ fn record(page: &Page, bar: &Bar) {
             bars: &[Bar { cursor, ..*bar }],
             ticker: bar.ticker.is_none().then_some("A"),
             adjusted: true,
-            calendar: BarCalendar {
-                timespan: stream.timespan,
-                zone: Zone::Utc,
-            },
+            calendar: BarCalendar { timespan: stream.timespan, zone: Zone::Utc },
         };
         batch.render(0, &mut line);
         let line: Value = serde_json::from_slice(&line).expect("a line of JSON");
@@ -108,12 +122,9 @@ fn record(page: &Page, bar: &Bar) {
         assert_eq!(data[stream.cursor_field()], cursor);
         let ticker = page.ticker_of(bar);
         assert_eq!(data["stock_ticker"], ticker.as_deref().unwrap_or("A"));
-        assert_eq!(
-            Some(&data["price"]),
-            json_of(page.text(bar.close).as_bytes()).as_ref()
-        );
-        let is_whole = |n: &Value| n.as_f64().is_some_and(|n| n.fract() == 0.0);
-        assert!(bar.transactions.is_none() || is_whole(&data["transactions"]));
+        assert_eq!(Some(&data["price"]), json_of(page.text(bar.close).as_bytes()).as_ref());
+        assert!(bar.transactions.is_none_or(|span| is_integer(page.text(span))));
+        assert!(bar.transactions.is_none() || data["transactions"].is_number());
     }
 }
 
@@ -149,7 +160,7 @@ fn refused(raw: &Value, message: &str) {
     let properties = &specification()["connectionSpecification"]["properties"];
     let mut known = properties.as_object().expect("an object").keys();
     for line in problems.trim_start_matches('\n').split('\n') {
-        let (name, problem) = line.split_once(": ").expect("a property and its problem");
+        let (name, problem) = line.split_once([':', ' ']).expect("a property and its problem");
         assert!(known.any(|known| known == name), "not in order: {message}");
         let may_hide_password = raw[name].to_string().contains(['@', '?']);
         assert!(name != "api_url" || !may_hide_password || !problem.contains('"'));
@@ -164,13 +175,20 @@ fn refused(raw: &Value, message: &str) {
 /// A catalog is taken with all its streams, or refused with a reason.
 pub fn catalog(data: &[u8]) {
     let Some(catalog) = json_of(data) else { return };
-    match configured_streams(&catalog) {
-        Ok(streams) => {
+    match Selection::parse(&catalog) {
+        Ok(selection) => {
             let entries = catalog["streams"].as_array().expect("a list");
-            let names = entries.iter().map(|entry| &entry["stream"]["name"]);
-            assert!(names.eq(streams.iter().map(|stream| stream.name)));
-            for (at, stream) in streams.iter().enumerate() {
-                assert!(!streams[..at].iter().any(|other| other.name == stream.name));
+            let name = |entry: &Value| {
+                let stream = entry.get("stream").filter(|stream| stream.is_object());
+                stream.unwrap_or(entry)["name"].clone()
+            };
+            let names: Vec<Value> = entries.iter().map(name).collect();
+            let selected = selection.streams.iter();
+            assert!(selected.clone().all(|stream| names.iter().any(|name| name == stream.name)));
+            assert_eq!(selection.streams.is_empty(), names.is_empty());
+            for (at, stream) in selected.enumerate() {
+                let others = &selection.streams[..at];
+                assert!(!others.iter().any(|other| other.name == stream.name));
             }
         }
         Err(failure) => assert!(failure.message.starts_with("Invalid catalog: ")),
@@ -184,11 +202,11 @@ pub fn state(data: &[u8]) {
         Ok(file) => file,
         Err(failure) => return refused_state(&failure.message),
     };
-    let tsla = SeriesId::Ticker {
-        name: "TSLA".to_owned(),
-        market: Market::Stocks,
+    let read = |file: &StateFile, stream: &Stream| match file.stream(stream.name) {
+        None => Ok(StreamState::default()),
+        Some(state) => StreamState::from_json(state, stream, PriceBasis::Adjusted)
+            .map_err(|error| StateFile::invalid_stream(stream.name, &error)),
     };
-    let read = |file: &StateFile, stream: &Stream| file.stream(stream, PriceBasis::Adjusted);
     for stream in &STREAMS {
         let mut state = match read(&file, stream) {
             Ok(state) => state,
@@ -197,10 +215,9 @@ pub fn state(data: &[u8]) {
                 continue;
             }
         };
-        state.spread_tutorial_start(std::slice::from_ref(&tsla), PriceBasis::Adjusted);
+        state.spread_tutorial_date(["TSLA"].into_iter(), PriceBasis::Adjusted);
         let written = state.to_json(stream);
-        let descriptor =
-            json!({"stream_descriptor": {"name": stream.name}, "stream_state": written});
+        let descriptor = json!({"stream_descriptor": {"name": stream.name}, "stream_state": written});
         let again = StateFile::parse(&json!([{"type": "STREAM", "stream": descriptor}]));
         let again = read(&again.expect("a state file"), stream).expect("our own state");
         assert_eq!(again.to_json(stream), written);
@@ -211,17 +228,14 @@ pub fn state(data: &[u8]) {
 
 fn refused_state(message: &str) {
     assert!(message.starts_with("Invalid state"), "{message}");
-    let remedy = "Clear the stream's data to start over.";
+    let remedy = "To start over, omit --state (in Airbyte: clear the stream's data).";
     assert!(message.ends_with(remedy), "{message}");
 }
 
-/// The requests whose answers name the next page.
+/// Requests whose responses name the next page.
 static FIRST_REQUESTS: LazyLock<[Request; 3]> = LazyLock::new(|| {
     let date = |text| parse_date(text).expect("a date");
-    let days = DateRange {
-        from: date("2023-07-31"),
-        to: date("2023-08-31"),
-    };
+    let days = DateRange { from: date("2023-07-31"), to: date("2023-08-31") };
     let minute = Timespan::minutes(1);
     [
         Request::range("AAPL", Market::Stocks, minute, days, false),
@@ -234,7 +248,8 @@ static FIRST_REQUESTS: LazyLock<[Request; 3]> = LazyLock::new(|| {
 pub fn next_url(data: &[u8]) {
     let next_url = String::from_utf8_lossy(data);
     let page = |next_url: &str| {
-        Page::parse(json!({"next_url": next_url}).to_string()).expect("an empty page")
+        let text = json!({"next_url": next_url}).to_string();
+        parse_bars(text, false).expect("an empty page").0
     };
     let follow = |first: &Request, url: &str| Paging::new(first).next(&page(url)).ok().flatten();
     for first in FIRST_REQUESTS.iter() {
@@ -275,9 +290,9 @@ pub fn retry_after(data: &[u8]) {
         return;
     };
     let now = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
-    let wait = retry_after::parse(value, now);
-    assert_eq!(retry_after::parse(&format!(" {value} "), now), wait);
-    let later = retry_after::parse(value, now + chrono::TimeDelta::seconds(1));
+    let wait = parse_retry_after(value, now);
+    assert_eq!(parse_retry_after(&format!(" {value} "), now), wait);
+    let later = parse_retry_after(value, now + chrono::TimeDelta::seconds(1));
     let digits = value.trim();
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = wait.expect("a number of seconds").as_secs();
@@ -296,7 +311,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Calls `target` with every input that is kept of it.
+    /// Calls `target` with every input in its corpus.
     fn replay(name: &str, target: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
         let files = fs::read_dir(folder.join(name)).expect("the inputs that are kept");

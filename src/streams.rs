@@ -2,17 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Config;
+use crate::events::{ActionKind, EventFieldKind};
 use crate::market::Market;
 use crate::timespan::Timespan;
 
-/// Where a stream's bars come from.
+/// Where a stream's records come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     /// The bars of one ticker over a range of days, in pages: `/v2/aggs/ticker/{ticker}/range/…`.
     Range,
-    /// The day bars of every US stock, one day a request: `/v2/aggs/grouped/…`.
-    Grouped,
+    /// The day bars of every ticker of a market, one day per request: `/v2/aggs/grouped/…`.
+    Grouped(Market),
+    /// Splits or dividends, in pages: `/stocks/v1/…`.
+    Actions {
+        /// Splits or dividends.
+        kind: ActionKind,
+        /// Whether they are those of all stocks, not only of the configured ones.
+        whole_market: bool,
+    },
 }
 
 /// One row of the table of streams.
@@ -20,73 +27,44 @@ pub(crate) enum Endpoint {
 pub(crate) struct Stream {
     /// The name in catalogs, states and records.
     pub(crate) name: &'static str,
-    /// Where its bars come from.
+    /// Where its records come from.
     pub(crate) endpoint: Endpoint,
-    /// How long its bars are.
+    /// The length of its bars; corporate actions are by day.
     pub(crate) timespan: Timespan,
 }
 
 /// Every stream that the connector offers, in the order of the catalog.
-pub(crate) static STREAMS: [Stream; 8] = [
-    Stream {
-        name: "stock_prices",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::DAY,
-    },
-    Stream {
-        name: "stock_prices_by_week",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::WEEK,
-    },
-    Stream {
-        name: "stock_prices_by_month",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::MONTH,
-    },
-    Stream {
-        name: "stock_prices_by_hour",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::HOUR,
-    },
-    Stream {
-        name: "stock_prices_by_minute",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::minutes(1),
-    },
-    Stream {
-        name: "stock_prices_by_5_minutes",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::minutes(5),
-    },
-    Stream {
-        name: "stock_prices_by_15_minutes",
-        endpoint: Endpoint::Range,
-        timespan: Timespan::minutes(15),
-    },
-    Stream {
-        name: "market_prices",
-        endpoint: Endpoint::Grouped,
-        timespan: Timespan::DAY,
-    },
+pub(crate) static STREAMS: [Stream; 15] = [
+    Stream::of_bars("stock_prices", Timespan::DAY),
+    Stream::of_bars("stock_prices_by_week", Timespan::WEEK),
+    Stream::of_bars("stock_prices_by_month", Timespan::MONTH),
+    Stream::of_bars("stock_prices_by_hour", Timespan::HOUR),
+    Stream::of_bars("stock_prices_by_minute", Timespan::minutes(1)),
+    Stream::of_bars("stock_prices_by_5_minutes", Timespan::minutes(5)),
+    Stream::of_bars("stock_prices_by_15_minutes", Timespan::minutes(15)),
+    Stream::of_bars("stock_prices_by_30_minutes", Timespan::minutes(30)),
+    Stream::of_market("market_prices", Market::Stocks),
+    Stream::of_market("crypto_market_prices", Market::Crypto),
+    Stream::of_market("forex_market_prices", Market::Forex),
+    Stream::of_actions("stock_splits", ActionKind::Splits, false),
+    Stream::of_actions("stock_dividends", ActionKind::Dividends, false),
+    Stream::of_actions("market_splits", ActionKind::Splits, true),
+    Stream::of_actions("market_dividends", ActionKind::Dividends, true),
 ];
 
 /// Whether prices are adjusted for splits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PriceBasis {
-    /// As if every split had been there from the first day on.
+    /// As if every split had happened before the first day.
     Adjusted,
     /// As traded.
     Unadjusted,
 }
 
 impl PriceBasis {
-    /// The basis that `adjusted` of a configuration, a state or a record stands for.
+    /// The basis for `adjusted` in a configuration, a state or a record.
     pub(crate) fn from_adjusted(adjusted: bool) -> PriceBasis {
-        if adjusted {
-            PriceBasis::Adjusted
-        } else {
-            PriceBasis::Unadjusted
-        }
+        if adjusted { PriceBasis::Adjusted } else { PriceBasis::Unadjusted }
     }
 
     /// The value of `adjusted`.
@@ -95,149 +73,102 @@ impl PriceBasis {
     }
 }
 
-/// What a stream reads one after another: the bars of a ticker, or those of the whole market.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SeriesId {
-    /// One ticker.
-    Ticker {
-        /// The ticker as Polygon.io writes it.
-        name: String,
-        /// Its market.
-        market: Market,
-    },
-    /// Every US stock.
-    WholeMarket,
-}
-
-impl SeriesId {
-    /// The market by whose days the bars are told apart.
-    pub(crate) fn market(&self) -> Market {
-        match self {
-            SeriesId::Ticker { market, .. } => *market,
-            SeriesId::WholeMarket => Market::Stocks,
-        }
-    }
-
-    /// The ticker, if it is one.
-    pub(crate) fn ticker(&self) -> Option<&str> {
-        match self {
-            SeriesId::Ticker { name, .. } => Some(name),
-            SeriesId::WholeMarket => None,
-        }
-    }
-}
+const TICKER: &str = "Ticker as Polygon.io writes it, case-sensitive";
 
 impl Stream {
+    const fn of_bars(name: &'static str, timespan: Timespan) -> Stream {
+        Stream { name, endpoint: Endpoint::Range, timespan }
+    }
+
+    const fn of_market(name: &'static str, market: Market) -> Stream {
+        Stream { name, endpoint: Endpoint::Grouped(market), timespan: Timespan::DAY }
+    }
+
+    const fn of_actions(name: &'static str, kind: ActionKind, whole_market: bool) -> Stream {
+        Stream { name, endpoint: Endpoint::Actions { kind, whole_market }, timespan: Timespan::DAY }
+    }
+
     /// The stream of that name.
     pub(crate) fn by_name(name: &str) -> Option<&'static Stream> {
         STREAMS.iter().find(|stream| stream.name == name)
     }
 
-    /// The field that grows with time; with `stock_ticker` it is the primary key.
+    /// The field that grows with time.
     pub(crate) fn cursor_field(&self) -> &'static str {
-        if self.timespan.is_intraday() {
-            "timestamp"
-        } else {
-            "date"
-        }
-    }
-
-    /// What it reads for a configuration, in order.
-    pub(crate) fn series(&self, config: &Config) -> Vec<SeriesId> {
         match self.endpoint {
-            Endpoint::Range => {
-                let series = |ticker: &(String, Market)| SeriesId::Ticker {
-                    name: ticker.0.clone(),
-                    market: ticker.1,
-                };
-                config.tickers.iter().map(series).collect()
-            }
-            Endpoint::Grouped => vec![SeriesId::WholeMarket],
+            Endpoint::Actions { kind, .. } => kind.fields()[0].name,
+            _ if self.timespan.is_intraday() => "timestamp",
+            _ => "date",
         }
     }
 
-    /// The basis of its prices. The whole market is read as traded: among twelve thousand stocks some split almost every
+    /// Whether it is about the configured tickers, not about a whole market.
+    pub(crate) fn is_about_tickers(&self) -> bool {
+        match self.endpoint {
+            Endpoint::Range => true,
+            Endpoint::Grouped(_) => false,
+            Endpoint::Actions { whole_market, .. } => !whole_market,
+        }
+    }
+
+    /// The basis of its prices. A whole market is read as traded: among twelve thousand stocks some split almost every
     /// day, and each split would change a whole history.
-    pub(crate) fn price_basis(&self, config: &Config) -> PriceBasis {
+    pub(crate) fn price_basis(&self, adjusted: bool) -> PriceBasis {
         match self.endpoint {
-            Endpoint::Range => PriceBasis::from_adjusted(config.adjusted),
-            Endpoint::Grouped => PriceBasis::Unadjusted,
+            Endpoint::Range => PriceBasis::from_adjusted(adjusted),
+            Endpoint::Grouped(_) | Endpoint::Actions { .. } => PriceBasis::Unadjusted,
         }
-    }
-
-    /// How a series is called in messages.
-    pub(crate) fn display_name<'a>(&'a self, series: &'a SeriesId) -> &'a str {
-        series.ticker().unwrap_or(self.name)
     }
 
     /// The stream as `discover` shows it, an `AirbyteStream`.
     pub(crate) fn describe(&self) -> Value {
         let cursor_field = self.cursor_field();
+        let (required, primary_key) = match self.endpoint {
+            Endpoint::Actions { .. } => (["id", "stock_ticker"], json!([["id"]])),
+            _ => (["stock_ticker", cursor_field], json!([["stock_ticker"], [cursor_field]])),
+        };
+        let properties = match self.endpoint {
+            Endpoint::Actions { kind, .. } => action_properties(kind),
+            _ => self.bar_properties(),
+        };
         json!({
             "name": self.name,
-            "json_schema": self.json_schema(),
+            "json_schema": {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "type": "object",
+                "required": required,
+                "properties": properties,
+            },
             "supported_sync_modes": ["full_refresh", "incremental"],
             "source_defined_cursor": true,
             "default_cursor_field": [cursor_field],
-            "source_defined_primary_key": [["stock_ticker"], [cursor_field]],
+            "source_defined_primary_key": primary_key,
             "is_resumable": true,
         })
     }
 
-    fn json_schema(&self) -> Value {
-        json!({
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            "type": "object",
-            "required": ["stock_ticker", self.cursor_field()],
-            "properties": self.json_properties(),
-        })
-    }
-
-    fn json_properties(&self) -> Map<String, Value> {
-        let number =
-            |description: &str| json!({"type": ["null", "number"], "description": description});
-        let price = |description: &str| json!({"type": "number", "description": description});
+    fn bar_properties(&self) -> Map<String, Value> {
         let mut properties = Map::new();
-        let mut field = |name: &str, schema: Value| properties.insert(name.to_owned(), schema);
-        field(
-            "date",
-            json!({"type": "string", "format": "date", "description": self.date_description()}),
-        );
+        let mut field = |name: &str, mut schema: Value, description: &str| {
+            schema["description"] = description.into();
+            properties.insert(name.to_owned(), schema);
+        };
+        let (price, number) = (json!({"type": "number"}), json!({"type": ["null", "number"]}));
+        field("date", json!({"type": "string", "format": "date"}), self.date_description());
         if self.timespan.is_intraday() {
-            field(
-                "timestamp",
-                json!({
-                    "type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone",
-                    "description": "Start of the bar, UTC"
-                }),
-            );
+            let moment = json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"});
+            field("timestamp", moment, "Start of the bar, UTC");
         }
-        field(
-            "stock_ticker",
-            json!({"type": "string", "description": "Ticker as Polygon.io writes it, case-sensitive"}),
-        );
-        field("price", price("Closing price of the bar"));
-        field("open", price("First price of the bar"));
-        field("high", price("Highest price of the bar"));
-        field("low", price("Lowest price of the bar"));
-        field(
-            "volume",
-            number(
-                "Units traded, shares of a stock; null for indices, the number of quotes for forex",
-            ),
-        );
-        field(
-            "vwap",
-            number("Volume-weighted average price; null without volume"),
-        );
-        field(
-            "transactions",
-            json!({"type": ["null", "integer"], "description": "Number of trades; null without volume"}),
-        );
-        field(
-            "adjusted",
-            json!({"type": "boolean", "description": "Whether prices and volume are adjusted for splits"}),
-        );
+        field("stock_ticker", json!({"type": "string"}), TICKER);
+        field("price", price.clone(), "Closing price of the bar");
+        field("open", price.clone(), "First price of the bar");
+        field("high", price.clone(), "Highest price of the bar");
+        field("low", price, "Lowest price of the bar");
+        let volume = "Units traded, shares of a stock; null for indices, the number of quotes for forex";
+        field("volume", number.clone(), volume);
+        field("vwap", number, "Volume-weighted average price; null without volume");
+        field("transactions", json!({"type": ["null", "integer"]}), "Number of trades; null without volume");
+        field("adjusted", json!({"type": "boolean"}), "Whether prices and volume are adjusted for splits");
         properties
     }
 
@@ -248,4 +179,25 @@ impl Stream {
             "First day of the bar"
         }
     }
+}
+
+/// The properties of a split or dividend. All but its id and its ticker can be missing.
+fn action_properties(kind: ActionKind) -> Map<String, Value> {
+    let fields = kind.fields().iter().map(|field| {
+        let mut schema = match field.kind {
+            EventFieldKind::Text => json!({"type": ["null", "string"]}),
+            EventFieldKind::Date => json!({"type": ["null", "string"], "format": "date"}),
+            EventFieldKind::Number => json!({"type": ["null", "number"]}),
+            EventFieldKind::Integer => json!({"type": ["null", "integer"]}),
+        };
+        schema["description"] = field.description.into();
+        (field.name, schema)
+    });
+    let id = json!({"type": "string", "description": "Polygon.io's id of the event"});
+    let ticker = json!({"type": "string", "description": TICKER});
+    [("id", id), ("stock_ticker", ticker)]
+        .into_iter()
+        .chain(fields)
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect()
 }

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 
 use crate::calendar::{
-    DAY_MS, Date, MAX_DATE, MIN_DATE, day_before, days_after, days_before, moment, parse_date,
-    utc_date, utc_midnight,
+    DAY_MS, Date, MAX_DATE, MIN_DATE, day_before, days_after, days_before, moment, parse_date, utc_date, utc_midnight,
 };
 
 /// The unit of a bar's length.
@@ -22,11 +21,11 @@ pub(crate) enum Unit {
     Month,
 }
 
-/// The length of a bar: so many units. Bars of days and longer are identified by their first day, shorter ones by the
+/// The length of a bar. Bars of days and longer are identified by their first day, shorter ones by the
 /// moment at which they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timespan {
-    /// How many units; 1 for days and longer.
+    /// The number of units; 1 for days and longer.
     pub(crate) multiplier: u32,
     /// The unit.
     pub(crate) unit: Unit,
@@ -34,32 +33,17 @@ pub(crate) struct Timespan {
 
 impl Timespan {
     /// One day.
-    pub(crate) const DAY: Timespan = Timespan {
-        multiplier: 1,
-        unit: Unit::Day,
-    };
+    pub(crate) const DAY: Timespan = Timespan { multiplier: 1, unit: Unit::Day };
     /// One week, from Sunday to Saturday.
-    pub(crate) const WEEK: Timespan = Timespan {
-        multiplier: 1,
-        unit: Unit::Week,
-    };
+    pub(crate) const WEEK: Timespan = Timespan { multiplier: 1, unit: Unit::Week };
     /// One month of the calendar.
-    pub(crate) const MONTH: Timespan = Timespan {
-        multiplier: 1,
-        unit: Unit::Month,
-    };
+    pub(crate) const MONTH: Timespan = Timespan { multiplier: 1, unit: Unit::Month };
     /// One hour.
-    pub(crate) const HOUR: Timespan = Timespan {
-        multiplier: 1,
-        unit: Unit::Hour,
-    };
+    pub(crate) const HOUR: Timespan = Timespan { multiplier: 1, unit: Unit::Hour };
 
-    /// So many minutes.
+    /// A number of minutes.
     pub(crate) const fn minutes(multiplier: u32) -> Timespan {
-        Timespan {
-            multiplier,
-            unit: Unit::Minute,
-        }
+        Timespan { multiplier, unit: Unit::Minute }
     }
 
     /// The API's word for the unit, its `timespan`.
@@ -71,6 +55,11 @@ impl Timespan {
             Unit::Week => "week",
             Unit::Month => "month",
         }
+    }
+
+    /// The days that one bar, or a session of intraday bars, covers: `day`, `week` or `month`.
+    pub(crate) fn period(self) -> &'static str {
+        if self.is_intraday() { "day" } else { self.unit_name() }
     }
 
     /// Whether bars are shorter than a day.
@@ -88,11 +77,7 @@ impl Timespan {
     /// it; for longer bars the UTC midnight of its UTC date. The API's days begin at midnight in New York (04:00 or
     /// 05:00 UTC), in UTC, or at 06:00 UTC (seen on an index), so that date is always the bar's first day.
     pub(crate) fn cursor(self, start: i64) -> i64 {
-        if self.is_intraday() {
-            start
-        } else {
-            start.saturating_sub(start.rem_euclid(DAY_MS))
-        }
+        if self.is_intraday() { start } else { start.saturating_sub(start.rem_euclid(DAY_MS)) }
     }
 
     /// The cursor's value as text: a date for days and longer bars, else RFC 3339 in UTC.
@@ -104,13 +89,11 @@ impl Timespan {
         }
     }
 
-    /// The cursor that a text stands for; `None` if it is no such text.
+    /// Parses what [`Timespan::cursor_text`] returns.
     pub(crate) fn parse_cursor(self, text: &str) -> Option<i64> {
         if self.is_intraday() {
             let moment = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-            (MIN_DATE..=MAX_DATE)
-                .contains(&moment.date_naive())
-                .then(|| moment.timestamp_millis())
+            (MIN_DATE..=MAX_DATE).contains(&moment.date_naive()).then(|| moment.timestamp_millis())
         } else {
             parse_date(text).map(utc_midnight)
         }
@@ -130,25 +113,18 @@ impl Timespan {
         match self.unit {
             Unit::Minute | Unit::Hour | Unit::Day => first_day,
             Unit::Week => days_after(first_day, 6),
-            Unit::Month => {
-                day_before(self.first_day_of(days_after(self.first_day_of(first_day), 31)))
-            }
+            Unit::Month => day_before(self.first_day_of(days_after(self.first_day_of(first_day), 31))),
         }
     }
 
     /// The first day of the last bar that lies wholly on or before `day`.
     pub(crate) fn last_whole_bar(self, day: Date) -> Date {
         let first_day = self.first_day_of(day);
-        if self.last_day_of(first_day) <= day {
-            first_day
-        } else {
-            self.first_day_of(day_before(first_day))
-        }
+        if self.last_day_of(first_day) <= day { first_day } else { self.first_day_of(day_before(first_day)) }
     }
 
     /// The moment before which an intraday bar must begin to be over at `now` for at least `delay`.
     pub(crate) fn last_start_before(self, now: DateTime<Utc>, delay: TimeDelta) -> DateTime<Utc> {
-        now.checked_sub_signed(self.intraday_length() + delay)
-            .unwrap_or(DateTime::<Utc>::MIN_UTC)
+        now.checked_sub_signed(self.intraday_length() + delay).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 }

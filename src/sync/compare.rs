@@ -1,402 +1,311 @@
-//! What the API has now, held against the digests of what was emitted: a pure function.
+//! Compares what the API has with the state's blocks: pure functions.
 
-use chrono::Months;
+use chrono::Datelike;
 
-use super::digest::Digest;
-use super::digests::{Digests, Layout, Period, Piece};
-use super::stretch::Stretch;
-use crate::calendar::{Date, MAX_DATE, day_after, days_after};
+use super::blocks::{Block, Contents, FirstBar};
+use super::chunk::DayOfBars;
+use super::plan_start::may_be_hidden;
+use super::state::TargetState;
+use super::target::{Layout, Target};
+use crate::calendar::{Date, DateRange, day_before};
 
-/// The shortest history of any plan, in months, by which a bar that the plan hides is told from one that is gone.
-const SHORTEST_PLAN_MONTHS: Months = Months::new(24);
+/// How many bars of days and longer have blocks of their own at either end. The first ones make a split visible, and a
+/// plan's history that moves on does not make a whole year look changed.
+const INDIVIDUAL_BARS: usize = 10;
 
-/// How many of the first bars must have other prices for a split: a correction that happens to be of the first bar must not
-/// have everything read again.
-const FIRST_BARS: usize = 2;
-
-/// By how many days clocks and leap years may shift the plan's first day.
-const PLAN_MARGIN_DAYS: u64 = 3;
-
-/// A bar that the API has, at or before the cursor.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ComparedBar {
-    /// Its cursor.
-    pub(crate) cursor: i64,
-    /// Its day in the market's zone.
-    pub(crate) day: Date,
-    /// The digest of its values.
-    pub(crate) digest: Digest,
-}
-
-/// Bars of a period that were emitted and are no longer there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gone {
-    /// Where they were.
-    pub(crate) period: Period,
-    /// How many.
-    pub(crate) bars: u32,
-}
-
-/// How what was emitted differs from what is there.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// How what was emitted of some days differs from what the API has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
-    /// The first day that both know by itself (a bar, or a session), if it and the next one have other prices.
-    pub(crate) first_prices_changed: Option<Date>,
-    /// Whether all days that both know by themselves have.
-    pub(crate) all_prices_changed: bool,
-    /// The periods whose bars are to be emitted again.
-    pub(crate) changed: Vec<Period>,
-    /// What is no longer there.
-    pub(crate) gone: Vec<Gone>,
-    /// The digests of what is there.
-    pub(crate) digests: Digests,
+    /// The days of the blocks that were compared; bars of other days were not emitted.
+    pub(crate) known: Vec<DateRange>,
+    /// The days of the blocks whose bars are to be emitted again.
+    pub(crate) changed: Vec<DateRange>,
+    /// The days of blocks whose beginning the plan no longer shows, so that they can't be compared.
+    pub(crate) hidden: Vec<DateRange>,
+    /// Blocks of which the API returns fewer bars than were emitted, and how many are missing.
+    pub(crate) missing: Vec<(DateRange, u32)>,
+    /// Whether the first two bars that can be compared both have other prices: history was restated, by a split for
+    /// example, and is to be read again. With only one bar to compare, a difference is a correction.
+    pub(crate) is_restated: bool,
 }
 
-/// Compares the bars that the API has up to the cursor, in order, with what the stretch's digests say. Bars before the
-/// stretch are not compared; they are new.
-pub(crate) fn compare(
-    stretch: &Stretch,
-    layout: Layout,
-    bars: &[ComparedBar],
-    today: Date,
-) -> Comparison {
-    let known = &stretch.digests;
-    let fresh = pieces_like(known, bars.iter().filter(|bar| bar.day >= stretch.since));
-    let shown_from = bars
-        .iter()
-        .map(|bar| bar.day)
-        .find(|day| *day >= stretch.since)
-        .unwrap_or(MAX_DATE);
-    let fresh_of = |period: Period| fresh.iter().find(|piece| piece.period == period);
-    let mut comparison = Comparison {
-        digests: digests_of(bars, layout),
-        ..Comparison::default()
+/// The days whose blocks a response is compared with: the requested ones, and those before them that the plan no longer
+/// includes: of a block, or, as every response has all bars of days and longer that the plan includes, of all blocks.
+pub(crate) fn compared_days(target: &Target, state: &TargetState, requested: DateRange) -> DateRange {
+    let last = state.cursor.map(|cursor| target.calendar.date(cursor));
+    let first = match target.layout() {
+        Layout::Bars => Some(0),
+        Layout::Sessions => state.block_of(requested.from).filter(|_| last.is_some_and(|last| requested.from <= last)),
+        Layout::Days => None,
     };
-    for piece in &fresh {
-        let is_same = known
-            .pieces()
-            .iter()
-            .any(|old| old.period == piece.period && old.is_same_as(piece));
-        if !is_same {
-            comparison.changed.push(piece.period);
+    let first = first.and_then(|place| state.blocks.get(place)).map(|block| block.from);
+    DateRange { from: first.map_or(requested.from, |first| first.min(requested.from)), ..requested }
+}
+
+/// Compares the blocks of the requested days with the bars that the API has of them. `fresh` returns them with
+/// checksums of a version.
+pub(crate) fn compare(
+    target: &Target,
+    state: &TargetState,
+    requested: DateRange,
+    fresh: &dyn Fn(u8) -> Vec<DayOfBars>,
+) -> Comparison {
+    let days = compared_days(target, state, requested);
+    let mut comparison = Comparison::default();
+    let last_final_day = target.calendar.date(target.window.last_final_cursor);
+    let mut price_changes = Vec::new();
+    let mut fresh_days: Option<(u8, Vec<DayOfBars>)> = None;
+    for (place, block) in state.blocks.iter().enumerate() {
+        // A clock that was ahead can have left bars behind that are not final.
+        if !days.contains(block.from) || block.from > last_final_day {
+            continue;
+        }
+        let version = block.contents.version();
+        if fresh_days.as_ref().is_none_or(|(known, _)| *known != version) {
+            fresh_days = Some((version, fresh(version)));
+        }
+        let fresh_days = fresh_days.as_ref().map_or(&[][..], |(_, days)| days);
+        let covered = match target.layout() {
+            // Every response has all bars, so the days between two of them need no block.
+            Layout::Bars if block.is_day() => DateRange::day(block.from),
+            _ => state.days_of(place, days.to),
+        };
+        comparison.known.push(covered);
+        let contents = known_contents(fresh_days, covered, version);
+        let is_pending = state.backlog.contains(block.from);
+        let first_day = fresh_days.first().map(|fresh| fresh.day);
+        let begins_later = first_day.is_none_or(|day| block.from < day);
+        let is_hidden = begins_later
+            && (may_be_hidden(block.from, target.window.today) || block.from < requested.from)
+            && contents.bars < block.contents.bars
+            && first_minute(&contents) != first_minute(&block.contents);
+        // If history is read again, what is left of the block is, too.
+        if is_hidden && !is_pending {
+            comparison.hidden.push(covered);
+            continue;
+        }
+        if contents.bars < block.contents.bars && !is_hidden {
+            comparison.missing.push((covered, block.contents.bars - contents.bars));
+        }
+        if contents != block.contents {
+            comparison.changed.push(covered);
+        }
+        if !is_pending {
+            let fresh_bar = |known: FirstBar| contents.first().find(|bar| bar.minute == known.minute);
+            let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
+            price_changes.extend(compared.map(|(known, fresh)| known.prices != fresh.prices));
         }
     }
-    let hidden_before = hidden_before(layout, shown_from, today);
-    for (place, old) in known.pieces().iter().enumerate() {
-        let missing = old
-            .bars
-            .saturating_sub(fresh_of(old.period).map_or(0, |piece| piece.bars));
-        if missing > 0 && begin_of(known.pieces(), place) >= hidden_before {
-            comparison.gone.push(Gone {
-                period: old.period,
-                bars: missing,
-            });
-        }
+    comparison.is_restated = price_changes.len() >= 2 && price_changes[..2].iter().all(|changed| *changed);
+    if comparison.is_restated {
+        // What is visible of these blocks has other prices, too.
+        comparison.changed.append(&mut comparison.hidden);
     }
-    let changes = price_changes(known.pieces(), &fresh);
-    if have_all_changed(&changes[..changes.len().min(FIRST_BARS)]) {
-        comparison.first_prices_changed = Some(changes[0].0);
-    }
-    comparison.all_prices_changed = have_all_changed(&changes);
     comparison
 }
 
-/// The day before which the plan, rather than the market, may be why nothing is there.
-fn hidden_before(layout: Layout, shown_from: Date, today: Date) -> Date {
-    let plan_start = today
-        .checked_sub_months(SHORTEST_PLAN_MONTHS)
-        .unwrap_or(today);
-    match layout {
-        Layout::Bars => shown_from.min(days_after(plan_start, PLAN_MARGIN_DAYS)),
-        Layout::Sessions | Layout::LastDay => days_after(plan_start, PLAN_MARGIN_DAYS),
-    }
+fn first_minute(contents: &Contents) -> Option<u16> {
+    contents.first().next().map(|bar| bar.minute)
 }
 
-/// The first day that a piece can have a bar on.
-fn begin_of(pieces: &[Piece], place: usize) -> Date {
-    match pieces[place].period {
-        Period::Day(day) => day,
-        Period::Year(year) => {
-            let january = Date::from_ymd_opt(year, 1, 1).unwrap_or(MAX_DATE);
-            let after_singles = pieces[..place]
-                .iter()
-                .rev()
-                .find_map(|piece| match piece.period {
-                    Period::Day(day) => Some(day_after(day)),
-                    Period::Year(_) => None,
-                });
-            january.max(after_singles.unwrap_or(january))
+/// The bars of `days` that were emitted, as the API has them now.
+fn known_contents(fresh: &[DayOfBars], days: DateRange, version: u8) -> Contents {
+    let mut contents = Contents::empty(version);
+    for fresh in fresh.iter().filter(|fresh| days.contains(fresh.day)) {
+        contents.add_all(&fresh.known);
+    }
+    contents
+}
+
+/// The blocks for the bars of `days`, which were fetched today.
+pub(crate) fn blocks_of(target: &Target, days: DateRange, fresh: &[DayOfBars]) -> Vec<Block> {
+    match target.layout() {
+        Layout::Bars => individual_bars_and_years(fresh),
+        Layout::Days => fresh.iter().map(|fresh| individual(fresh, Some(target.window.today))).collect(),
+        Layout::Sessions => {
+            let mut blocks: Vec<Block> = Vec::new();
+            for fresh in fresh {
+                let start = target.block_start(fresh.day);
+                let is_first = blocks.last().is_none_or(|last| last.from < start);
+                let from = if is_first { start.max(days.from) } else { fresh.day };
+                blocks.push(Block { from, ..individual(fresh, Some(target.window.today)) });
+            }
+            blocks
         }
     }
 }
 
-/// The days that are known by themselves on both sides, and whether they have other prices. A split changes every bar
-/// before it, so it changes the first ones.
-fn price_changes(known: &[Piece], fresh: &[Piece]) -> Vec<(Date, bool)> {
-    let changes = known.iter().filter_map(|old| {
-        let Period::Day(day) = old.period else {
-            return None;
-        };
-        let new = fresh.iter().find(|piece| piece.period == old.period)?;
-        let (old, new) = old.digest.zip(new.digest)?;
-        Some((day, !old.has_prices_of(new)))
-    });
-    changes.collect()
+fn individual(fresh: &DayOfBars, verified: Option<Date>) -> Block {
+    Block { from: fresh.day, contents: fresh.all, verified }
 }
 
-fn have_all_changed(changes: &[(Date, bool)]) -> bool {
-    !changes.is_empty() && changes.iter().all(|(_, has_changed)| *has_changed)
-}
-
-/// Groups bars as the known pieces are grouped.
-fn pieces_like<'a>(known: &Digests, bars: impl Iterator<Item = &'a ComparedBar>) -> Vec<Piece> {
-    let mut groups = Digests::default();
-    for bar in bars {
-        let period = known.period_of(bar.day);
-        groups.push(Piece {
-            period,
-            bars: 1,
-            digest: Some(bar.digest),
-        });
+fn individual_bars_and_years(fresh: &[DayOfBars]) -> Vec<Block> {
+    let last_ones = fresh.len().saturating_sub(INDIVIDUAL_BARS).max(INDIVIDUAL_BARS);
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut last_year = None;
+    for (place, fresh) in fresh.iter().enumerate() {
+        let year = fresh.day.year();
+        let is_individual = place < INDIVIDUAL_BARS || place >= last_ones;
+        match blocks.last_mut() {
+            Some(block) if !is_individual && place > INDIVIDUAL_BARS && last_year == Some(year) => {
+                block.contents.add_all(&fresh.all);
+            }
+            _ => {
+                let mut block = individual(fresh, None);
+                if !is_individual && last_year != Some(year) {
+                    block.from = Date::from_ymd_opt(year, 1, 1).unwrap_or(fresh.day);
+                }
+                blocks.push(block);
+            }
+        }
+        last_year = Some(year);
     }
-    groups.pieces().to_vec()
+    blocks
 }
 
-/// The digests of bars that were emitted.
-pub(crate) fn digests_of(bars: &[ComparedBar], layout: Layout) -> Digests {
-    let mut digests = Digests::default();
-    for bar in bars {
-        digests.append(bar.day, bar.digest, layout);
+/// Merges the sessions of `days`, and those from `growth` on, into blocks of calendar months, except the last two of all.
+/// Other blocks stay apart: bars that were read at another time can be on another price basis.
+pub(crate) fn merge_sessions(target: &Target, state: &mut TargetState, days: DateRange, growth: Option<Date>) {
+    if target.layout() != Layout::Sessions {
+        return;
     }
-    digests
+    let joins = |day: Date| growth.is_none_or(|growth| day >= growth) || (days.from < day && day <= days.to);
+    let older = state.blocks.len().saturating_sub(2);
+    let mut merged: Vec<Block> = Vec::new();
+    for (place, block) in state.blocks.iter().enumerate() {
+        match merged.last_mut() {
+            Some(months)
+                if place < older
+                    && joins(block.from)
+                    && target.block_start(months.from) == target.block_start(block.from)
+                    && months.contents.version() == block.contents.version()
+                    && !state.backlog.contains(day_before(block.from))
+                    && !state.backlog.contains(block.from)
+                    && !state.backlog.contains(months.from) =>
+            {
+                months.contents.add_all(&block.contents);
+                months.verified = months.verified.min(block.verified);
+            }
+            _ => merged.push(*block),
+        }
+    }
+    state.blocks = merged;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::Zone;
-    use crate::streams::PriceBasis;
-    use crate::sync::digest::tests::page_of;
-    use crate::timespan::Timespan;
+    use crate::calendar::utc_midnight;
+    use crate::config::Config;
+    use crate::streams::Stream;
+    use crate::sync::checksum::VERSION;
+    use crate::sync::chunk::Chunk;
+    use crate::sync::test_pages::page;
+    use serde_json::json;
 
-    const TODAY: &str = "2026-11-20";
+    const TODAY: &str = "2026-11-25";
 
-    fn date(text: &str) -> Date {
+    fn target(stream: &str) -> Target {
+        let config =
+            Config::from_value(json!({"stock_ticker": "T", "api_key": "none", "start_date": "2020-01-01"})).unwrap();
+        let now = format!("{TODAY}T17:00:00Z").parse().unwrap();
+        Target::all(Stream::by_name(stream).unwrap(), &config, now).remove(0)
+    }
+
+    fn day(text: &str) -> Date {
         text.parse().unwrap()
     }
 
-    /// A bar a day from `first` on, with these closes; a volume of its own for each.
-    fn bars(first: &str, closes: &[f64]) -> Vec<ComparedBar> {
-        let bar = |(number, close): (usize, &f64)| {
-            let day = days_after(date(first), number as u64);
-            let cursor = Timespan::DAY.cursor(Zone::NewYork.midnight(day));
-            let page = page_of(&format!(
-                r#"{{"t":{cursor},"o":1,"h":1,"l":1,"c":{close},"v":9}}"#
-            ));
-            ComparedBar {
-                cursor,
-                day,
-                digest: Digest::of(&page, &page.bars()[0]),
-            }
-        };
-        closes.iter().enumerate().map(bar).collect()
+    /// The state after these bars were emitted, each a day and a price.
+    fn emitted(target: &Target, bars: &[(&str, f64)]) -> TargetState {
+        let mut state = TargetState::starting(day("2020-01-01"), target.basis);
+        let chunk = chunk(target, bars);
+        let fresh = chunk.by_day(target.calendar, None, VERSION);
+        state.replace(chunk.days, blocks_of(target, chunk.days, &fresh));
+        merge_sessions(target, &mut state, chunk.days, None);
+        state.cursor = chunk.bars().next_back().map(|bar| bar.cursor);
+        state
     }
 
-    fn stretch(emitted: &[ComparedBar], layout: Layout) -> Stretch {
-        let mut stretch = Stretch::starting(emitted[0].day, PriceBasis::Adjusted);
-        stretch.digests = digests_of(emitted, layout);
-        stretch.advance(emitted[0].cursor, emitted.last().unwrap().cursor);
-        stretch
+    fn chunk(target: &Target, bars: &[(&str, f64)]) -> Chunk {
+        let bars: Vec<_> = bars.iter().map(|(date, price)| (utc_midnight(day(date)) + 54_000_000, *price)).collect();
+        let mut page = page(&bars);
+        for bar in page.bars_mut() {
+            bar.cursor = target.calendar.timespan.cursor(bar.cursor);
+        }
+        Chunk { days: DateRange { from: day("2020-01-01"), to: day(TODAY) }, pages: vec![page], has_later: false }
     }
 
-    fn closes(count: usize) -> Vec<f64> {
-        (0..count).map(|number| 100.0 + number as f64).collect()
-    }
-
-    fn compare_days(emitted: &[ComparedBar], now: &[ComparedBar]) -> Comparison {
-        compare(
-            &stretch(emitted, Layout::Bars),
-            Layout::Bars,
-            now,
-            date(TODAY),
+    fn compared(known: &[(&str, f64)], now: &[(&str, f64)]) -> (Vec<String>, bool, u32, usize) {
+        let target = target("stock_prices");
+        let state = emitted(&target, known);
+        let chunk = chunk(&target, now);
+        let comparison =
+            compare(&target, &state, chunk.days, &|version| chunk.by_day(target.calendar, state.cursor, version));
+        (
+            comparison.changed.iter().map(DateRange::to_string).collect(),
+            comparison.is_restated,
+            comparison.missing.iter().map(|(_, bars)| bars).sum(),
+            comparison.hidden.len(),
         )
     }
 
-    #[test]
-    fn what_is_the_same_differs_in_nothing() {
-        for count in [1, 10, 11, 20, 21, 600] {
-            let bars = bars("2025-03-01", &closes(count));
-            let comparison = compare_days(&bars, &bars);
-            let expected = Comparison {
-                digests: digests_of(&bars, Layout::Bars),
-                ..Comparison::default()
-            };
-            assert_eq!(comparison, expected, "{count} bars");
-        }
-    }
+    const KNOWN: [(&str, f64); 3] = [("2026-01-05", 1.0), ("2026-01-06", 2.0), ("2026-01-07", 3.0)];
 
     #[test]
-    fn a_corrected_bar_is_found_alone_near_the_ends_and_else_with_its_year() {
-        let emitted = bars("2024-12-01", &closes(600));
-        for (place, expected) in [
-            (0, Period::Day(date("2024-12-01"))),
-            (3, Period::Day(date("2024-12-04"))),
-            (20, Period::Year(2024)),
-            (100, Period::Year(2025)),
-            (595, Period::Day(date("2026-07-19"))),
+    fn two_bars_with_other_prices_are_a_restatement_and_one_is_a_correction() {
+        let [first, second, third] = KNOWN;
+        let changed = |bar: (&'static str, f64)| (bar.0, bar.1 / 2.0);
+        for (now, days, is_restated) in [
+            (vec![first, second, third], vec![], false),
+            (vec![first, second, third, ("2026-01-08", 4.0)], vec![], false),
+            (vec![changed(first), second, third], vec!["2026-01-05"], false),
+            (vec![first, second, changed(third)], vec!["2026-01-07"], false),
+            (vec![changed(first), changed(second), third], vec!["2026-01-05", "2026-01-06"], true),
+            (vec![changed(second), changed(third)], vec!["2026-01-05", "2026-01-06", "2026-01-07"], true),
+            (vec![first, ("2026-01-05", 9.0)], vec!["2026-01-05", "2026-01-06", "2026-01-07"], false),
         ] {
-            let mut changed = closes(600);
-            changed[place] += 0.01;
-            let comparison = compare_days(&emitted, &bars("2024-12-01", &changed));
-            assert_eq!(
-                (comparison.changed, comparison.first_prices_changed),
-                (vec![expected], None),
-                "{place}"
-            );
+            let (found, restated, ..) = compared(&KNOWN, &now);
+            assert_eq!((found, restated), (days.into_iter().map(str::to_owned).collect(), is_restated), "{now:?}");
         }
     }
 
     #[test]
-    fn a_split_changes_the_first_bars_and_is_told_from_corrections() {
-        // The bars there are, those before the split, and whether it can be told from a correction.
-        for (count, before, expected) in [
-            (100, 60, true),
-            (100, 2, true),
-            (100, 1, false),
-            (2, 1, false),
-            (1, 1, true),
-        ] {
-            let emitted = bars("2025-03-01", &closes(count));
-            let mut halved = closes(count);
-            halved[..before].iter_mut().for_each(|close| *close /= 2.0);
-            let comparison = compare_days(&emitted, &bars("2025-03-01", &halved));
-            assert_eq!(
-                comparison.first_prices_changed,
-                expected.then_some(date("2025-03-01")),
-                "{before} of {count}"
-            );
-        }
+    fn bars_that_the_plan_hides_are_not_missing() {
+        let old = [("2023-01-05", 1.0), ("2023-01-06", 2.0), ("2026-01-07", 3.0)];
+        assert_eq!(compared(&old, &old[2..]), (vec![], false, 0, 2));
+        assert_eq!(compared(&KNOWN, &KNOWN[2..]).2, 2, "the smallest plan shows these");
+        assert_eq!(compared(&old, &old[..2]).2, 1, "only a history's beginning is hidden");
     }
 
     #[test]
-    fn late_and_vanished_bars_are_found() {
-        let all = bars("2026-05-01", &closes(100));
-        let without = |place: usize| {
-            let mut some = all.clone();
-            some.remove(place);
-            some
-        };
-        assert_eq!(
-            compare_days(&without(95), &all).changed,
-            [Period::Day(all[95].day)]
-        );
-        assert_eq!(
-            compare_days(&without(50), &all).changed,
-            [Period::Year(2026)]
-        );
-        let gone = compare_days(&all, &without(95));
-        assert_eq!(
-            (gone.changed, gone.gone),
-            (
-                vec![],
-                vec![Gone {
-                    period: Period::Day(all[95].day),
-                    bars: 1
-                }]
-            )
-        );
-        let gone = compare_days(&all, &without(50));
-        assert_eq!(
-            gone.gone,
-            [Gone {
-                period: Period::Year(2026),
-                bars: 1
-            }]
-        );
-        assert_eq!(
-            gone.changed,
-            [Period::Year(2026)],
-            "its year is another one now"
-        );
-        assert_eq!(
-            compare_days(&all, &without(0)).gone,
-            [Gone {
-                period: Period::Day(all[0].day),
-                bars: 1
-            }]
-        );
+    fn the_first_and_last_ten_bars_and_the_years_between_have_blocks() {
+        let target = target("stock_prices");
+        let days: Vec<String> =
+            DateRange { from: day("2024-12-10"), to: day("2026-02-10") }.days().map(|day| day.to_string()).collect();
+        let bars: Vec<_> = days.iter().map(|day| (day.as_str(), 1.0)).collect();
+        let state = emitted(&target, &bars);
+        let from = |place: usize| (state.blocks[place].from.to_string(), state.blocks[place].contents.bars);
+        assert_eq!(state.blocks.len(), 10 + 3 + 10);
+        assert_eq!(from(10), ("2024-12-20".to_owned(), 12));
+        assert_eq!(from(11), ("2025-01-01".to_owned(), 365));
+        assert_eq!(from(12), ("2026-01-01".to_owned(), 31));
     }
 
     #[test]
-    fn a_bar_is_gone_if_the_plan_shows_older_ones() {
-        let emitted = bars("2023-03-01", &closes(100));
-        let mut now = emitted.clone();
-        let gone = now.remove(4);
-        let expected = Gone {
-            period: Period::Day(gone.day),
-            bars: 1,
-        };
-        assert_eq!(compare_days(&emitted, &now).gone, [expected]);
-    }
-
-    #[test]
-    fn what_the_plan_no_longer_shows_is_neither_gone_nor_a_change() {
-        let emitted = bars("2024-11-01", &closes(700));
-        for hidden in 1..=10 {
-            let comparison = compare_days(&emitted, &emitted[hidden..]);
-            assert_eq!(
-                (comparison.changed, comparison.gone),
-                (vec![], vec![]),
-                "{hidden} bars"
-            );
-        }
-        let comparison = compare_days(&emitted, &emitted[15..]);
-        assert_eq!(
-            (comparison.changed, comparison.gone),
-            (vec![Period::Year(2024)], vec![]),
-            "a year that is cut"
-        );
-    }
-
-    #[test]
-    fn a_void_piece_is_always_emitted_again() {
-        let bars = bars("2026-05-01", &closes(30));
-        let mut stretch = stretch(&bars, Layout::Bars);
-        let period = Period::Day(bars[29].day);
-        stretch.digests.void(&[period]);
-        assert_eq!(
-            compare(&stretch, Layout::Bars, &bars, date(TODAY)).changed,
-            [period]
-        );
-    }
-
-    #[test]
-    fn bars_before_the_stretch_are_not_compared() {
-        let all = bars("2026-05-01", &closes(30));
-        let stretch = stretch(&all[10..], Layout::Bars);
-        let comparison = compare(&stretch, Layout::Bars, &all, date(TODAY));
-        assert_eq!(
-            (comparison.changed, comparison.first_prices_changed),
-            (vec![], None)
-        );
-        assert_eq!(comparison.digests, digests_of(&all, Layout::Bars));
-    }
-
-    #[test]
-    fn of_sessions_only_those_that_were_emitted_last_are_compared() {
-        let emitted = bars("2026-11-16", &closes(4));
-        let stretch = stretch(&emitted, Layout::Sessions);
-        let mut changed = closes(4);
-        changed[2] += 1.0;
-        let now = &bars("2026-11-16", &changed)[2..];
-        let comparison = compare(&stretch, Layout::Sessions, now, date(TODAY));
-        assert_eq!(
-            (comparison.changed, comparison.gone),
-            (vec![Period::Day(date("2026-11-18"))], vec![])
-        );
-        assert!(!comparison.all_prices_changed);
-        changed[3] += 1.0;
-        let now = &bars("2026-11-16", &changed)[2..];
-        assert!(compare(&stretch, Layout::Sessions, now, date(TODAY)).all_prices_changed);
+    fn sessions_join_blocks_of_two_months_except_the_last_two() {
+        let target = target("stock_prices_by_hour");
+        let bars = [
+            ("2026-08-03", 1.0),
+            ("2026-08-31", 2.0),
+            ("2026-09-01", 3.0),
+            ("2026-10-30", 4.0),
+            ("2026-11-02", 5.0),
+            ("2026-11-03", 6.0),
+        ];
+        let state = emitted(&target, &bars);
+        let blocks: Vec<_> = state.blocks.iter().map(|block| (block.from.to_string(), block.contents.bars)).collect();
+        let expected = [("2026-07-01", 2), ("2026-09-01", 2), ("2026-11-01", 1), ("2026-11-03", 1)];
+        assert_eq!(blocks, expected.map(|(from, bars)| (from.to_owned(), bars)));
     }
 }

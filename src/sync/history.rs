@@ -1,228 +1,286 @@
-//! How a series reaches back: to the start of the plan's history, and to what lies before it.
+//! Brings the bars of one ticker up to date: first the backlog, then the end of the history, then the verification of an
+//! older block. Whatever is missing or differs goes through the backlog.
 
-use super::plan_history::first_included_day;
-use super::reader::{PageReader, ReadPage, day_request};
-use super::series::{Result, SeriesSync, SyncError};
-use super::stretch::Granted;
-use super::windows::Direction;
-use crate::calendar::{Date, DateRange, day_before, is_weekend, next_weekday};
-use crate::notices::Notice;
+use super::apply::Emitted;
+use super::notices::{Notice, list_names};
+use super::plan_start::may_be_hidden;
+use super::range::{Read, read_range};
+use super::reader::plan_start;
+use super::state::TargetState;
+use super::stream_run::{Result, Run};
+use super::target::{Due, Layout, Target};
+use crate::calendar::{Date, DateRange};
 use crate::polygon::ApiError;
-use crate::streams::Endpoint;
+use crate::ticker_hint::hint;
 
-impl SeriesSync<'_, '_, '_, '_> {
-    /// Opens a range of days with its first page; `None` if the plan includes none of them, which is told. Without a
-    /// page, there are no bars.
-    pub(super) fn open(
-        &mut self,
-        days: DateRange,
-    ) -> Result<Option<(PageReader, Option<ReadPage>)>> {
-        let mut days = self.included(days)?;
-        loop {
-            let mut reader = self.reader(days, Direction::Forward);
-            match reader.next(self.source, &mut |event| self.writer.event(event)) {
-                Ok(first) => return Ok(Some((reader, first))),
-                Err(error) if error.is_before_plan_history() => match self.find_plan_start(days)? {
-                    Some(start) => days = self.begin_at_plan_start(days, start)?,
-                    None => return self.nothing_included(error).map(|()| None),
-                },
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
+/// How often a history is read again in one run because its prices changed.
+const MAX_RESTATEMENTS: u32 = 2;
 
-    /// Reads what lies before the stretch, the later windows first; each is whole before the stretch grows.
-    pub(super) fn backfill(&mut self, days: DateRange) -> Result<()> {
-        let mut reader = self.reader(days, Direction::Backward);
-        let (mut first, mut anchor, mut bars_of_window) = (None, None, 0);
-        let mut is_cut = false;
-        loop {
-            let read = match reader.next(self.source, &mut |event| self.writer.event(event)) {
-                Err(error) if error.is_before_plan_history() && !is_cut => {
-                    let Some(included) = self.included_before_stretch(days)? else {
-                        break;
-                    };
-                    self.tell_dropped(&reader)?;
-                    reader = self.reader(included, Direction::Backward);
-                    is_cut = true;
-                    continue;
-                }
-                read => read?,
-            };
-            let Some(ReadPage {
-                page,
-                window,
-                ends_window,
-            }) = read
-            else {
-                break;
-            };
-            let bars = page.bars();
-            first = earlier(first, bars.first().map(|bar| bar.cursor));
-            anchor = self
-                .earliest_anchor(&page)
-                .into_iter()
-                .chain(anchor)
-                .min_by_key(|it| it.0);
-            bars_of_window += bars.len();
-            if ends_window {
-                self.stretch.extend_back(window.from);
-                self.stretch.first = earlier(self.stretch.first, first);
-                reader.grow_windows_if_sparse(std::mem::take(&mut bars_of_window));
-            }
-            self.note_midnight();
-            self.emit(&page, bars)?;
-        }
-        self.tell_dropped(&reader)?;
-        self.stretch.extend_back(days.from);
-        if let (false, Some((cursor, digest))) = (self.note_midnight(), anchor) {
-            self.set_anchor(cursor, digest);
-        }
-        Ok(())
-    }
+/// A ticker without a bar for so many trading days may have been renamed, delisted or halted.
+const SILENT_AFTER_DAYS: usize = 10;
 
-    /// The part that the plan includes of the days before the stretch, of which some were refused; the rest can't be
-    /// had, which is told.
-    fn included_before_stretch(&mut self, days: DateRange) -> Result<Option<DateRange>> {
-        let refused = DateRange {
-            from: days.from,
-            to: day_before(self.stretch.since),
-        };
-        let start = self.find_plan_start(refused)?;
-        let lacking = start.map_or(refused, |start| DateRange {
-            to: day_before(start),
-            ..refused
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Read a range of the backlog.
+    Backlog(DateRange),
+    /// Read the end of the history: what is verified on every sync, and all that follows.
+    Tail(DateRange),
+    /// Verify an older block.
+    Verify(DateRange),
+}
+
+/// Whether the first block is compared again at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Confirm {
+    /// One request returned everything.
+    #[default]
+    NotNeeded,
+    Needed,
+    Done,
+}
+
+/// What this run has done with a history.
+#[derive(Debug, Default)]
+struct Done {
+    /// Whether the end of the history was read.
+    tail: bool,
+    /// The blocks that are still to be verified.
+    due: Due,
+    /// Whether the first block is to be compared again, because a split can have taken effect between two requests.
+    confirm: Confirm,
+    restatements: u32,
+    /// Ranges that stay in the backlog until the next sync.
+    postponed: Vec<DateRange>,
+}
+
+impl Done {
+    /// The next step; `None` if nothing is left to do.
+    fn next(&mut self, target: &Target, state: &TargetState) -> Option<Step> {
+        let last_day = target.last_day(state);
+        let tail = target.tail(state, self.due.newest);
+        if target.layout() == Layout::Bars {
+            let is_due = !self.tail || self.take_confirm();
+            return (is_due && !tail.is_empty()).then_some(Step::Tail(tail));
+        }
+        let pending = state.backlog.ranges().iter().map(|range| DateRange { to: range.to.min(last_day), ..*range });
+        let mut pending = pending.filter(|range| {
+            !range.is_empty() && !self.postponed.iter().any(|postponed| postponed.contains(range.from))
         });
-        self.notice(&Notice::OutsidePlan {
-            days: lacking,
-            start,
-        })?;
-        Ok(start.map(|from| DateRange { from, ..refused }))
-    }
-
-    /// Leaves out days that are known to lie before the plan's history.
-    fn included(&mut self, days: DateRange) -> Result<DateRange> {
-        let days = self.plan.granted(&self.stretch, days);
-        match self.plan_starts.get(&self.series.market()).copied() {
-            Some(start) if days.from < start && start <= days.to => {
-                self.begin_at_plan_start(days, start)
+        if let Some(range) = pending.next() {
+            return Some(Step::Backlog(range));
+        }
+        if !self.tail && !tail.is_empty() {
+            return Some(Step::Tail(tail));
+        }
+        while let Some(from) = self.due.blocks.pop() {
+            if let Some(place) = state.blocks.iter().position(|block| block.from == from) {
+                return Some(Step::Verify(block_days(target, state, place, last_day)));
             }
-            _ => Ok(days),
         }
+        let has_older_blocks = state.blocks.len() > 2;
+        (self.take_confirm() && has_older_blocks).then(|| Step::Verify(block_days(target, state, 0, last_day)))
     }
 
-    /// Begins refused days where the plan's history does, and tells so the first time.
-    fn begin_at_plan_start(&mut self, days: DateRange, start: Date) -> Result<DateRange> {
-        if self.stretch.granted.is_none() {
-            let lacking = DateRange {
-                from: days.from,
-                to: day_before(start),
-            };
-            self.notice(&Notice::OutsidePlan {
-                days: lacking,
-                start: Some(start),
-            })?;
+    fn take_confirm(&mut self) -> bool {
+        let is_needed = self.confirm == Confirm::Needed;
+        if is_needed {
+            self.confirm = Confirm::Done;
         }
-        self.stretch.granted = Some(Granted {
-            from: start,
-            on: self.plan.window.today,
-        });
-        Ok(DateRange {
-            from: start,
-            ..days
-        })
-    }
-
-    /// Finds the first of refused days that the plan includes, if it includes any.
-    fn find_plan_start(&mut self, days: DateRange) -> Result<Option<Date>> {
-        let (plan, series) = (self.plan, self.series);
-        // A free plan refuses today by itself, whatever its history.
-        let to = days.to.min(day_before(plan.window.today));
-        let days = DateRange { to, ..days };
-        let is_included = |day: Date| {
-            let day = if plan.stream.endpoint == Endpoint::Grouped {
-                nearest_weekday(day, to)
-            } else {
-                day
-            };
-            let request = day_request(&plan, series, day);
-            match self
-                .source
-                .fetch(&request, &mut |event| self.writer.event(event))
-            {
-                Ok(_) => Ok(true),
-                Err(error) if error.is_before_plan_history() => Ok(false),
-                Err(error) => Err(SyncError::Api(error)),
-            }
-        };
-        let start = first_included_day(days, plan.window.today, is_included)?;
-        if let Some(start) = start {
-            self.plan_starts.insert(series.market(), start);
-        }
-        Ok(start)
-    }
-
-    /// The plan includes nothing of the stretch. What was emitted of it is complete; without rows, that is an error.
-    fn nothing_included(&mut self, refusal: ApiError) -> Result<()> {
-        if !self.stretch.has_rows() {
-            return Err(refusal.into());
-        }
-        (self.done.read, self.done.anchor) = (true, true);
-        match (
-            self.stretch.first.zip(self.stretch.until),
-            self.stretch.told_missing,
-        ) {
-            (Some((first, until)), false) => {
-                let days = DateRange {
-                    from: self.plan.calendar.date(first),
-                    to: self.plan.calendar.date(until),
-                };
-                self.stretch.told_missing = true;
-                self.notice(&Notice::OldBasisRows { days })
-            }
-            (Some(_), true) => Ok(()),
-            (None, _) => self.notice(&Notice::BeyondPlanHistory),
-        }
+        is_needed
     }
 }
 
-fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    one.into_iter().chain(other).min()
+/// The days of an older block, with its neighbours of the same months, which one request returns together, and with those
+/// before the first one, so that bars that appear there are noticed.
+fn block_days(target: &Target, state: &TargetState, place: usize, last_day: Date) -> DateRange {
+    let months = |place: usize| target.block_start(state.blocks[place].from);
+    let older = state.blocks.len().saturating_sub(2).max(place + 1);
+    let first = (0..place).rev().take_while(|other| months(*other) == months(place)).last().unwrap_or(place);
+    let last = (place..older).take_while(|other| months(*other) == months(place)).last().unwrap_or(place);
+    let from = if first == 0 { state.since } else { state.blocks[first].from };
+    DateRange { from, to: state.days_of(last, last_day).to }
 }
 
-/// The weekday that answers for `day`, on which the market is not asked about weekends: the next one,
-/// or the last one that is not after `last`.
-fn nearest_weekday(day: Date, last: Date) -> Date {
-    let next = next_weekday(day);
-    if next <= last {
-        return next;
-    }
-    let mut before = day;
-    while is_weekend(before) {
-        before = day_before(before);
-    }
-    before
+/// The days of the first request of a sync, if it has one.
+pub(super) fn first_days(run: &Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Option<DateRange> {
+    let (state, _) = target.begin(known);
+    let mut done = Done { due: target.due(&state), ..Done::default() };
+    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = done.next(target, &state)?;
+    let start = plan_start(run, target, &state);
+    Some(DateRange { from: start.map_or(days.from, |start| start.max(days.from)), ..days })
+        .filter(|days| !days.is_empty())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Syncs one ticker, from the state that `read` received.
+pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Result<()> {
+    let (mut state, is_restated) = target.begin(known);
+    let mut emitted = Emitted { is_restated, ..Emitted::default() };
+    if is_restated {
+        let (adjusted, since) = (target.basis.is_adjusted(), state.since);
+        run.notice(target, &Notice::BasisChanged { adjusted, since })?;
+        run.hold(target, &state)?;
+    }
+    let is_in_future = state.cursor.filter(|cursor| *cursor > target.window.last_final_cursor);
+    if let Some(cursor) = is_in_future {
+        let cursor = target.text(cursor);
+        run.notice(target, &Notice::CursorInFuture { cursor })?;
+    }
+    let mut done = Done { due: target.due(&state), ..Done::default() };
+    while let Some(step) = done.next(target, &state) {
+        take(run, target, &mut state, &mut emitted, &mut done, step)?;
+    }
+    run.set(target, &state)?;
+    summarize(run, target, &state, &emitted)
+}
 
-    #[test]
-    fn a_weekend_is_answered_for_by_monday_or_by_friday_where_that_is_too_late() {
-        let date = |text: &str| -> Date { text.parse().unwrap() };
-        for (day, last, expected) in [
-            ("2026-11-18", "2026-11-20", "2026-11-18"),
-            ("2026-11-14", "2026-11-20", "2026-11-16"),
-            ("2026-11-15", "2026-11-16", "2026-11-16"),
-            ("2026-11-14", "2026-11-15", "2026-11-13"),
-            ("2026-11-15", "2026-11-15", "2026-11-13"),
-        ] {
-            assert_eq!(
-                nearest_weekday(date(day), date(last)),
-                date(expected),
-                "{day}"
-            );
+/// Takes a step.
+fn take(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    emitted: &mut Emitted,
+    done: &mut Done,
+    step: Step,
+) -> Result<()> {
+    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
+    let last_day = target.last_day(state);
+    match read_range(run, target, state, emitted, days)? {
+        Read::Whole { by_several_requests } => {
+            done.tail |= days.to >= last_day;
+            let is_verification = matches!(step, Step::Verify(_));
+            if by_several_requests && !is_verification && done.confirm == Confirm::NotNeeded {
+                done.confirm = Confirm::Needed;
+            }
+        }
+        Read::Restated { first } => {
+            done.tail |= days.to >= last_day;
+            restate(run, target, state, done, first)?;
+        }
+        Read::Refused(refusal) => refused(run, target, state, done, step, refusal)?,
+        Read::Missing => missing(run, target, state, done, step)?,
+        Read::Empty => {
+            done.tail = true;
+            done.postponed.extend(state.backlog.ranges());
+            let since = state.since;
+            if state.is_missing {
+                return run.notice(target, &Notice::StillNoBars { since });
+            }
+            state.is_missing = true;
+            let hint = hint(&target.ticker);
+            run.report_empty(target, Notice::NoBars { days, hint });
         }
     }
+    Ok(())
+}
+
+/// Prices changed, so everything else is in the backlog now. It is read again, unless that was done twice.
+fn restate(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &mut Done, first: i64) -> Result<()> {
+    done.restatements += 1;
+    done.confirm = Confirm::NotNeeded;
+    let (first, since) = (target.text(first), state.since);
+    if done.restatements <= MAX_RESTATEMENTS {
+        return run.notice(target, &Notice::Restated { first, since });
+    }
+    done.postponed.extend(state.backlog.ranges());
+    done.due = Due::default();
+    match state.backlog.ranges() {
+        [] => Ok(()),
+        [days, ..] => run.notice(target, &Notice::StillRestated { days: *days }),
+    }
+}
+
+/// The plan includes none of the days.
+fn refused(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    done: &mut Done,
+    step: Step,
+    refusal: Option<ApiError>,
+) -> Result<()> {
+    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
+    let is_over = days.from < target.window.today;
+    match (step, state.cursor, refusal) {
+        // A plan without intraday data refuses today.
+        (Step::Backlog(_) | Step::Tail(_), _, _) if !is_over => {
+            done.tail = true;
+            done.postponed.push(days);
+        }
+        (Step::Backlog(_) | Step::Tail(_), None, Some(refusal)) => return Err(refusal.into()),
+        (Step::Backlog(_), _, _) => {
+            state.backlog.remove(days);
+            run.notice(target, &Notice::OutsidePlan { days, start: None })?;
+        }
+        (Step::Tail(_), cursor, refusal) => {
+            done.tail = true;
+            let last = cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
+            if let (true, Some(refusal)) = (target.trading_days_after(last) > 0, refusal) {
+                // Otherwise the table would stop growing, and nobody would notice.
+                return Err(refusal.into());
+            }
+        }
+        // The plan's history has moved on past the block.
+        (Step::Verify(_), _, _) => state.blocks.retain(|block| !days.contains(block.from)),
+    }
+    Ok(())
+}
+
+/// The API returned none of the bars of these days, twice.
+fn missing(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, done: &mut Done, step: Step) -> Result<()> {
+    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
+    let holds_last = state.cursor.is_some_and(|cursor| days.contains(target.calendar.date(cursor)));
+    match step {
+        // Whether the ticker has bars at all is seen at the end of the history.
+        Step::Backlog(_) if holds_last && days.to < target.last_day(state) => done.postponed.push(days),
+        _ if holds_last => {
+            done.tail = true;
+            done.postponed.extend(state.backlog.ranges());
+            if let (false, Some(cursor)) = (state.is_missing, state.cursor) {
+                let last = target.text(cursor);
+                run.report_empty(target, Notice::AllMissing { last });
+            }
+            state.is_missing = true;
+        }
+        // Nothing more is known than that the ticker's bars are missing.
+        Step::Verify(_) if state.is_missing => {}
+        _ => {
+            let gone = state.blocks.iter().filter(|block| days.contains(block.from));
+            let bars = gone.map(|block| block.contents.bars).sum();
+            state.backlog.remove(days);
+            if !may_be_hidden(days.to, target.window.today) {
+                run.notice(target, &Notice::Missing { bars, days })?;
+            }
+            state.blocks.retain(|block| !days.contains(block.from));
+        }
+    }
+    Ok(())
+}
+
+fn summarize(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, emitted: &Emitted) -> Result<()> {
+    run.totals.corrected += emitted.corrected;
+    if let Some(days) = emitted.corrected_days {
+        let bars = emitted.corrected;
+        run.notice(target, &Notice::Corrected { bars, days })?;
+    }
+    let window = &target.window;
+    if let (Some(cursor), false) = (state.cursor, state.is_missing) {
+        let last = target.calendar.last_day(cursor);
+        if target.trading_days_after(last) >= SILENT_AFTER_DAYS {
+            run.totals.silent.push(format!("{} ({last})", target.ticker));
+        }
+    }
+    if !emitted.gaps.is_empty() {
+        let gaps = list_names(&emitted.gaps);
+        run.notice(target, &Notice::Gaps { gaps })?;
+    }
+    let notice = match (emitted.range, state.cursor) {
+        (Some((from, to)), _) => Notice::Synced { bars: emitted.bars, from: target.text(from), to: target.text(to) },
+        (None, _) if state.since > window.last_day => {
+            Notice::NotOverYet { period: target.stream.timespan.period(), day: state.since }
+        }
+        (None, Some(last)) if !state.is_missing => Notice::UpToDate { last: target.text(last) },
+        _ => return Ok(()),
+    };
+    run.notice(target, &notice)
 }

@@ -1,30 +1,36 @@
-//! How a sync keeps the destination true: what to ask, what to emit, what to remember.
+//! Keeps the destination correct: which days to request, what to emit, what to remember.
 //!
-//! The pure core: [`window`] says what is final and wanted, [`steps`] what to do next with a [`stretch`], [`compare`] how
-//! what the API has differs from the [`digest`]s of what was emitted. [`series`] carries the steps out; it reads pages
-//! from a [`reader`] and hands bars to the [`writer`]. [`run`] does so for all series of all streams.
+//! The state remembers what was emitted, in [`blocks`] with checksums. Whatever is missing or differs goes into the
+//! [`backlog`], and a sync processes the backlog. [`history`] does so for one ticker, [`market_days`] for a whole market,
+//! [`corporate_actions`] for splits and dividends, [`run`] for all of them. A range of days is read by [`range`] and [`reader`], compared by [`compare`], and emitted by
+//! [`apply`].
 
-mod anchor;
+mod apply;
+mod backlog;
+mod blocks;
+mod checksum;
+mod chunk;
 mod compare;
-mod digest;
-mod digests;
-mod emit;
+mod corporate_actions;
+mod emitted_events;
+mod filter;
 mod history;
-mod page_filter;
-mod plan_history;
+mod holidays;
+mod market_day;
+mod market_days;
+mod notices;
+mod plan_start;
+mod range;
 mod reader;
 mod run;
-mod series;
-mod source;
-mod state_file;
-mod state_json;
+mod state;
 mod state_pace;
-mod steps;
-mod stretch;
+mod stream_run;
+mod target;
+#[cfg(test)]
+mod test_pages;
 mod window;
-mod windows;
 mod writer;
 
 pub(crate) use run::sync;
-pub(crate) use state_file::StateFile;
-pub(crate) use window::SyncWindow;
+pub(crate) use state::StreamState;

@@ -1,244 +1,229 @@
-//! The pages of a range of days, window by window, each filtered.
+//! Reads the pages of a range of days of one ticker.
 
-use std::collections::VecDeque;
+use super::chunk::Chunk;
+use super::filter::{Filtered, PageFilter};
+use super::notices::{Notice, list_names};
+use super::plan_start::{PlanStart, first_included_day};
+use super::state::TargetState;
+use super::stream_run::{Result, Run, SyncError};
+use super::target::Target;
+use crate::calendar::{Date, DateRange, day_before, is_weekend, next_weekday};
+use crate::polygon::{ApiError, Paging, Request};
+use crate::streams::Endpoint;
 
-use super::page_filter::PageFilter;
-use super::source::PageSource;
-use super::steps::Plan;
-use super::windows::{Direction, Windows};
-use crate::calendar::{Date, DateRange, day_before};
-use crate::polygon::response::Page;
-use crate::polygon::{ApiError, Event, Paging, Request, Ticket};
-use crate::streams::{Endpoint, SeriesId};
-
-/// A page of a read.
-pub(crate) struct ReadPage {
-    /// Its bars are those of the window, in order, each with its cursor.
-    pub(crate) page: Page,
-    /// The window that it belongs to.
-    pub(crate) window: DateRange,
-    /// Whether it is the window's last one.
-    pub(crate) ends_window: bool,
-}
-
-/// The window that is being read.
-struct OpenWindow {
-    days: DateRange,
+/// The pages of a range of days, and how many have been read.
+pub(super) struct Reading {
+    pub(super) chunk: Chunk,
+    filter: PageFilter,
     paging: Paging,
     next: Option<Request>,
-    is_first_page: bool,
-    is_asked_again: bool,
-    ticket: Option<Ticket>,
+    /// The days of bars without a price.
+    without_price: Vec<String>,
 }
 
-/// Reads the pages of a range of days.
-pub(crate) struct PageReader {
-    plan: Plan,
-    series: SeriesId,
-    windows: Windows,
-    planned: VecDeque<(DateRange, Request, Ticket)>,
-    open: Option<OpenWindow>,
-    /// What was left out is counted here.
-    pub(crate) filter: PageFilter,
-    /// How many pages were read.
-    pub(crate) pages: usize,
+/// A range of days after its first request.
+pub(super) enum Opened {
+    /// Its first page was read.
+    Page(Box<Reading>),
+    /// The plan includes none of these days; with the API's refusal, if it was asked.
+    Refused(Option<ApiError>),
 }
 
-impl PageReader {
-    /// Asks nothing yet. Bars after `last_cursor` are left out.
-    pub(crate) fn new(
-        plan: Plan,
-        series: &SeriesId,
-        days: DateRange,
-        direction: Direction,
-        last_cursor: i64,
-    ) -> PageReader {
-        PageReader {
-            plan,
-            series: series.clone(),
-            windows: Windows::new(&plan, days, direction),
-            planned: VecDeque::new(),
-            open: None,
-            filter: PageFilter::new(plan.calendar, last_cursor),
-            pages: 0,
-        }
-    }
-
-    /// The next page; `None` at the end.
-    pub(crate) fn next(
-        &mut self,
-        source: &mut PageSource<'_>,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<Option<ReadPage>, ApiError> {
-        loop {
-            let Some(mut open) = self.open.take().or_else(|| self.open_window()) else {
-                return Ok(None);
-            };
-            let Some(request) = open.next.take() else {
-                continue;
-            };
-            self.plan_ahead(source);
-            let answer = match open.ticket.take() {
-                Some(ticket) => source.wait(ticket, on_event),
-                None => source.fetch(&request, on_event),
-            };
-            let mut page = match answer {
-                Err(error) if error.is_past_the_end() && !open.is_first_page => continue,
-                // A free plan refuses a window that holds nothing but today.
-                Err(error)
-                    if error.is_before_plan_history()
-                        && self.pages > 0
-                        && open.days.from >= self.plan.window.today =>
-                {
-                    return Ok(None);
-                }
-                // To the API, the last day is still today.
-                Err(error)
-                    if error.is_before_end_of_day()
-                        && self.plan.stream.endpoint == Endpoint::Grouped =>
-                {
-                    return Ok(None);
-                }
-                answer => answer?,
-            };
-            self.pages += 1;
-            if self.plan.stream.endpoint == Endpoint::Range {
-                open.next = open.paging.next(&page)?;
-                if self.is_suspicious(&page, &open) {
-                    open.next = Some(request);
-                    open.is_asked_again = true;
-                    self.open = Some(open);
-                    continue;
-                }
-            }
-            self.filter_page(&mut page, &open)?;
-            if open.next.is_some() && open.is_first_page && !source.rate_limited() {
-                self.split(&mut page, &mut open);
-            }
-            open.is_first_page = false;
-            let (window, ends_window) = (open.days, open.next.is_none());
-            if !ends_window {
-                self.open = Some(open);
-            }
-            return Ok(Some(ReadPage {
-                page,
-                window,
-                ends_window,
-            }));
-        }
-    }
-
-    /// Whether a window in the middle of a history has no bars. Nobody would ask for it again, and under load the API has
-    /// been seen to answer without bars that it has: it is asked once more.
-    fn is_suspicious(&self, page: &Page, open: &OpenWindow) -> bool {
-        let is_empty = page.bars().is_empty() && open.is_first_page && open.next.is_none();
-        is_empty && self.windows.are_cut() && !open.is_asked_again
-    }
-
-    /// The request for a window.
-    fn request(&self, window: DateRange) -> Request {
-        request_for(&self.plan, &self.series, window)
-    }
-
-    fn open_window(&mut self) -> Option<OpenWindow> {
-        let (days, request, ticket) =
-            if let Some((days, request, ticket)) = self.planned.pop_front() {
-                (days, request, Some(ticket))
-            } else {
-                let days = self.windows.next()?;
-                (days, self.request(days), None)
-            };
-        if self.windows.direction() == Direction::Backward {
-            self.filter.start_window();
-        }
-        Some(OpenWindow {
-            days,
+impl Reading {
+    /// Has read nothing yet. Bars later than what may be emitted are left out.
+    pub(super) fn new(target: &Target, state: &TargetState, days: DateRange) -> Reading {
+        let request = target.request(days);
+        Reading {
+            chunk: Chunk { days, pages: Vec::new(), has_later: false },
+            filter: PageFilter::new(target.calendar, days, target.last_cursor(state)),
             paging: Paging::new(&request),
             next: Some(request),
-            is_first_page: true,
-            is_asked_again: false,
-            ticket,
-        })
+            without_price: Vec::new(),
+        }
     }
 
-    /// Asks for the windows that follow, as far as there is room.
-    fn plan_ahead(&mut self, source: &mut PageSource<'_>) {
-        while self.windows.are_cut() && source.has_room() {
-            let Some(days) = self.windows.next() else {
-                return;
+    /// Whether another page follows.
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Reads the next page.
+    fn step(&mut self, run: &mut Run<'_, '_>, target: &Target) -> Result<()> {
+        let Some(request) = self.next.take() else {
+            return Ok(());
+        };
+        let is_first = self.chunk.pages.is_empty();
+        let mut page = match run.fetch(&request) {
+            Err(SyncError::Api(error)) if error.is_past_the_end() && !is_first => return Ok(()),
+            page => page?,
+        };
+        if page.bars().is_empty() && page.unusable().is_empty() && !is_first {
+            // The page before promised more. Under load the API has been seen to return pages without their bars.
+            page = match run.fetch(&request) {
+                Err(SyncError::Api(error)) if error.is_past_the_end() => return Ok(()),
+                page => page?,
             };
-            let request = self.request(days);
-            if let Some(ticket) = source.prefetch(&request) {
-                self.planned.push_back((days, request, ticket));
+        }
+        let next = self.paging.next(&page)?;
+        let starts = page.unusable().iter().filter_map(|row| row.start);
+        let days = starts.map(|start| target.calendar.date(target.stream.timespan.cursor(start)));
+        self.without_price.extend(days.map(|day| day.to_string()));
+        match self.filter.apply(&mut page) {
+            Filtered::Outside if is_first => {
+                let days = self.chunk.days;
+                let text = format!("none of its bars is of the requested days {days}");
+                return Err(ApiError::unexpected(&request, &text).into());
             }
+            Filtered::Outside => return Ok(()),
+            Filtered::Empty | Filtered::Inside => {}
         }
+        if next.is_some() {
+            self.filter.remember(&page);
+        }
+        self.chunk.pages.push(page);
+        self.next = next;
+        Ok(())
     }
 
-    fn filter_page(&mut self, page: &mut Page, open: &OpenWindow) -> Result<(), ApiError> {
-        match self.plan.stream.endpoint {
-            Endpoint::Range => self.filter.ticker_page(page, open.days),
-            Endpoint::Grouped => {
-                self.filter.market_page(page, open.days.from);
-                Ok(())
+    /// Reads the pages that are left.
+    pub(super) fn finish(mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<Chunk> {
+        while self.has_next() {
+            self.step(run, target)?;
+        }
+        self.stop(run, target, state)
+    }
+
+    /// Ends with the pages that were read.
+    pub(super) fn stop(mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<Chunk> {
+        self.resolve_conflicts(run, target, state)?;
+        let (outside, repeated) = (self.filter.outside, self.filter.repeated);
+        if outside + repeated > 0 {
+            run.notice(target, &Notice::Skipped { outside, repeated })?;
+        }
+        if !self.without_price.is_empty() {
+            let (bars, days) = (self.without_price.len(), list_names(&self.without_price));
+            run.notice(target, &Notice::WithoutPrice { bars, days })?;
+        }
+        self.chunk.has_later = self.filter.has_later;
+        Ok(self.chunk)
+    }
+
+    /// Requests each day again for which the API returned several versions: none of them can be trusted.
+    fn resolve_conflicts(&mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<()> {
+        let days: Vec<Date> = std::mem::take(&mut self.filter.conflicts).into_iter().collect();
+        for day in &days {
+            let mut reading = Reading::new(target, state, DateRange::day(*day));
+            while reading.has_next() {
+                reading.step(run, target)?;
             }
+            let cursors = target.calendar.cursors(DateRange::day(*day));
+            for page in &mut self.chunk.pages {
+                page.bars_mut().retain(|bar| !cursors.contains(&bar.cursor));
+            }
+            self.chunk.pages.append(&mut reading.chunk.pages);
         }
-    }
-
-    /// Cuts what follows a long history's first page into windows of as many days as that page covers, which can be
-    /// asked for at the same time. What the page has of its last day comes again with the first of them.
-    fn split(&mut self, page: &mut Page, open: &mut OpenWindow) {
-        let calendar = self.plan.calendar;
-        let is_splittable = !self.windows.are_cut() && self.plan.stream.timespan.is_intraday();
-        let bars = page.bars();
-        let (Some(first), Some(last), true) = (bars.first(), bars.last(), is_splittable) else {
-            return;
-        };
-        let (first, last) = (calendar.date(first.cursor), calendar.date(last.cursor));
-        let covered = u64::try_from((last - first).num_days()).unwrap_or(0);
-        // Whole weeks have as many sessions each, so that a window does not exceed a page.
-        let length = if covered >= 7 {
-            covered / 7 * 7
-        } else {
-            covered
-        };
-        let rest = DateRange {
-            from: last,
-            ..open.days
-        };
-        if length == 0 || rest.len_days() <= length {
-            return;
+        if !days.is_empty() {
+            self.chunk.pages.sort_by_key(|page| page.bars().first().map(|bar| bar.cursor));
+            let names: Vec<_> = days.iter().map(Date::to_string).collect();
+            run.notice(target, &Notice::Conflicts { days: names.join(", ") })?;
         }
-        let begin = calendar.cursors(DateRange::day(last)).start;
-        page.bars_mut().retain(|bar| bar.cursor < begin);
-        self.filter.forget_from(begin);
-        self.windows = Windows::forward(rest, length);
-        open.days.to = day_before(last);
-        open.next = None;
-    }
-
-    /// Makes the windows that follow longer when a window of so many bars was nearly empty.
-    pub(crate) fn grow_windows_if_sparse(&mut self, bars_of_window: usize) {
-        self.windows.grow_if_sparse(&self.plan, bars_of_window);
+        Ok(())
     }
 }
 
-/// The first request of a series that asks for these days.
-pub(crate) fn first_request(plan: &Plan, series: &SeriesId, days: DateRange) -> Option<Request> {
-    let window = Windows::new(plan, days, Direction::Forward).next()?;
-    Some(request_for(plan, series, window))
-}
-
-fn request_for(plan: &Plan, series: &SeriesId, window: DateRange) -> Request {
-    let adjusted = plan.basis.is_adjusted();
-    match series {
-        SeriesId::Ticker { name, market } => {
-            Request::range(name, *market, plan.stream.timespan, window, adjusted)
+/// Reads the first page of a range, beginning where the plan's history does.
+pub(super) fn open(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, days: DateRange) -> Result<Opened> {
+    let Some(mut days) = included(run, target, state, days)? else {
+        return Ok(Opened::Refused(None));
+    };
+    loop {
+        let mut reading = Reading::new(target, state, days);
+        match reading.step(run, target) {
+            Err(SyncError::Api(error)) if error.is_before_plan_history() => match find_plan_start(run, target, days)? {
+                Some(start) if start > days.from => {
+                    days = begin_at(run, target, state, days, start)?;
+                }
+                _ => return Ok(Opened::Refused(Some(error))),
+            },
+            result => return result.map(|()| Opened::Page(Box::new(reading))),
         }
-        SeriesId::WholeMarket => Request::grouped(window.from, adjusted),
     }
 }
 
-/// The request for the bars of one day of a series.
-pub(crate) fn day_request(plan: &Plan, series: &SeriesId, day: Date) -> Request {
-    request_for(plan, series, DateRange::day(day))
+/// Where the plan's history is known to begin.
+pub(super) fn plan_start(run: &Run<'_, '_>, target: &Target, state: &TargetState) -> Option<Date> {
+    let known = state.plan_start.map(|start| start.at(target.window.today));
+    run.plan_starts.get(&target.market).copied().or(known)
+}
+
+/// Leaves out days that are known to lie before the plan's history.
+fn included(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    days: DateRange,
+) -> Result<Option<DateRange>> {
+    match plan_start(run, target, state) {
+        Some(start) if start > days.to => Ok(None),
+        Some(start) if start > days.from => Ok(Some(begin_at(run, target, state, days, start)?)),
+        _ => Ok(Some(days)),
+    }
+}
+
+/// Clips a range to the plan's history; warns the first time.
+fn begin_at(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    days: DateRange,
+    start: Date,
+) -> Result<DateRange> {
+    if state.plan_start.is_none() {
+        let days = DateRange { to: day_before(start), ..days };
+        let start = Some(start);
+        run.notice(target, &Notice::OutsidePlan { days, start })?;
+    }
+    state.backlog.remove(DateRange { to: day_before(start), ..days });
+    // Blocks that the plan no longer includes can't be verified.
+    if let Some(place) = state.block_of(start) {
+        state.blocks.drain(..place);
+    }
+    state.plan_start = Some(PlanStart { day: start, seen_on: target.window.today });
+    Ok(DateRange { from: start, ..days })
+}
+
+/// Finds the first of refused days that the plan includes, if it includes any.
+pub(super) fn find_plan_start(run: &mut Run<'_, '_>, target: &Target, days: DateRange) -> Result<Option<Date>> {
+    // A free plan refuses today, regardless of its history.
+    let to = days.to.min(day_before(target.window.today));
+    let days = DateRange { to, ..days };
+    let is_included = |day: Date| {
+        let day = match target.stream.endpoint {
+            Endpoint::Grouped(_) => nearest_weekday(day, to),
+            Endpoint::Range | Endpoint::Actions { .. } => day,
+        };
+        match run.fetch(&target.request(DateRange::day(day))) {
+            Ok(_) => Ok(true),
+            Err(SyncError::Api(error)) if error.is_before_plan_history() => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    let start = first_included_day(days, target.window.today, is_included)?;
+    if let Some(start) = start {
+        run.plan_starts.insert(target.market, start);
+    }
+    Ok(start)
+}
+
+/// The weekday to request instead of `day`: the next one, or the last one up to `last`.
+fn nearest_weekday(day: Date, last: Date) -> Date {
+    let next = next_weekday(day);
+    if next <= last {
+        return next;
+    }
+    let mut before = day;
+    while is_weekend(before) {
+        before = day_before(before);
+    }
+    before
 }

@@ -1,247 +1,202 @@
-//! A run: all series of all streams, one after another, with one pool of requests for all of them.
+//! A run: all targets of all streams, one after another, with one source of pages for all of them.
 
-use super::plan_history::PlanStarts;
-use super::reader::first_request;
-use super::series::{SeriesSync, SyncError};
-use super::source::{FirstRequest, PageSource};
-use super::state_json::StreamState;
-use super::steps::Plan;
-use super::window::SyncWindow;
+use std::io;
+use std::time::Duration;
+
+use super::notices::{Notice, list_names};
+use super::plan_start::PlanStarts;
+use super::state::StreamState;
+use super::stream_run::{Result, Run, SyncError, Totals, Waiting};
+use super::target::{Layout, Target};
 use super::writer::StreamWriter;
+use super::{corporate_actions, history, market_days};
 use crate::airbyte::{Output, StreamStatus};
-use crate::bar_calendar::BarCalendar;
-use crate::calendar::{DateRange, day_after};
+use crate::calendar::DateRange;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::error::{Error, Failure};
-use crate::notices::Remaining;
+use crate::log_level::LogLevel;
 use crate::panics::catch_panic;
-use crate::polygon::{ApiError, Client, Fetcher, Request};
-use crate::progress::Progress;
-use crate::streams::{Endpoint, SeriesId, Stream};
+use crate::polygon::{ApiError, PageSource, Request};
+use crate::streams::{Endpoint, Stream};
+use crate::terminal::Progress;
 
-/// After so many series in a row without any usable answer, the API is down, and the run ends.
+/// After this many targets in a row without any response, the API is down, and the run ends.
 const MAX_UNAVAILABLE_IN_A_ROW: usize = 3;
 
-/// A stream that is to be synced, with what its series start from.
-struct StreamPlan {
-    stream: &'static Stream,
-    state: StreamState,
-    series: Vec<(Plan, SeriesId)>,
-}
-
-impl StreamPlan {
-    fn new(
-        stream: &'static Stream,
-        mut state: StreamState,
-        config: &Config,
-        clock: &SharedClock,
-    ) -> StreamPlan {
-        let basis = stream.price_basis(config);
-        let series = stream.series(config);
-        state.spread_tutorial_start(&series, basis);
-        let now = clock.now();
-        let plan = |series: SeriesId| {
-            let calendar = BarCalendar {
-                timespan: stream.timespan,
-                zone: series.market().zone(),
-            };
-            let window = SyncWindow::at(now, calendar, config.start_date, config.end_date);
-            (
-                Plan {
-                    stream,
-                    calendar,
-                    window,
-                    basis,
-                },
-                series,
-            )
-        };
-        StreamPlan {
-            stream,
-            state,
-            series: series.into_iter().map(plan).collect(),
-        }
-    }
-
-    /// The first request of each series that has one.
-    fn first_requests(&self) -> impl Iterator<Item = (usize, Request)> {
-        let request = |(number, (plan, series)): (usize, &(Plan, SeriesId))| {
-            let days = plan.first_read(self.state.stretch(series).cloned())?;
-            Some((number, first_request(plan, series, days)?))
-        };
-        self.series.iter().enumerate().filter_map(request)
-    }
-}
-
-/// How the sync of a stream or of the run went so far.
-#[derive(Default)]
+/// How the run went so far.
+#[derive(Debug, Default)]
 struct Outcome {
     failures: Vec<Failure>,
     unavailable_in_a_row: usize,
-    /// Every further request would fail the same way.
+    /// Every further request would fail alike.
     is_fatal: bool,
 }
 
 impl Outcome {
+    /// Notes how a target went. Returns an error if nothing can be written any more.
+    fn note(
+        &mut self,
+        output: &mut Output<'_>,
+        subject: &str,
+        result: std::result::Result<Result<()>, Failure>,
+    ) -> io::Result<()> {
+        let failures = self.failures.len();
+        match result {
+            Ok(Ok(())) => self.unavailable_in_a_row = 0,
+            Ok(Err(SyncError::Output(error))) => return Err(error),
+            Ok(Err(SyncError::Api(error))) => self.add(error, subject),
+            Err(bug) => self.failures.push(bug),
+        }
+        match self.failures.get(failures) {
+            Some(failure) => output.log(LogLevel::Error, &failure.message),
+            None => Ok(()),
+        }
+    }
+
     fn add(&mut self, error: ApiError, subject: &str) {
-        let is_unavailable = matches!(error, ApiError::Unavailable { .. });
-        self.unavailable_in_a_row = if is_unavailable {
-            self.unavailable_in_a_row + 1
-        } else {
-            0
-        };
-        self.is_fatal |= matches!(error, ApiError::Unauthorized(_) | ApiError::RateLimited(_))
-            || self.unavailable_in_a_row >= MAX_UNAVAILABLE_IN_A_ROW;
+        self.unavailable_in_a_row = if error.is_unavailable() { self.unavailable_in_a_row + 1 } else { 0 };
+        self.is_fatal |= error.is_fatal() || self.unavailable_in_a_row >= MAX_UNAVAILABLE_IN_A_ROW;
         self.failures.push(error.into_failure(subject));
     }
 }
 
-/// Syncs the streams in their order, from the states that they were handed.
+/// A stream to sync, with its state and its targets.
+struct StreamPlan {
+    stream: &'static Stream,
+    state: StreamState,
+    targets: Vec<Target>,
+}
+
+/// Syncs the streams in their order, from the states that `read` received.
 pub(crate) fn sync(
     config: &Config,
     streams: Vec<(&'static Stream, StreamState)>,
-    client: Client,
+    mut pages: Box<dyn PageSource>,
     clock: &SharedClock,
     output: &mut Output<'_>,
     progress: &mut Progress,
-) -> Result<(), Error> {
-    let plans: Vec<_> = streams
-        .into_iter()
-        .map(|(stream, state)| StreamPlan::new(stream, state, config, clock))
-        .collect();
-    let mut offset = 0;
-    let offsets: Vec<usize> = plans
-        .iter()
-        .map(|plan| {
-            offset += plan.series.len();
-            offset - plan.series.len()
-        })
-        .collect();
-    let mut ahead = plans.iter().zip(&offsets).flat_map(|(plan, offset)| {
-        plan.first_requests()
-            .map(move |(number, request)| -> FirstRequest { (offset + number, request) })
-    });
-    let mut source = PageSource::new(Fetcher::new(client), &mut ahead);
-    let (mut plan_starts, mut outcome) = (PlanStarts::new(), Outcome::default());
-    for (plan, offset) in plans.iter().zip(&offsets) {
-        let writer = StreamWriter::start(
-            plan.stream,
-            plan.state.clone(),
+) -> std::result::Result<(), Error> {
+    let mut outcome = Outcome::default();
+    let mut plan_starts = PlanStarts::new();
+    for (stream, mut state) in streams {
+        let targets = Target::all(stream, config, clock.now());
+        let tickers = targets.iter().map(|target| target.ticker.as_str());
+        state.spread_tutorial_date(tickers, stream.price_basis(config.adjusted));
+        let plan = StreamPlan { stream, state, targets };
+        let is_hopeless = outcome.is_fatal;
+        let writer = StreamWriter::start(stream, plan.state.clone(), output, clock.clone())?;
+        let mut run = Run {
             output,
             progress,
-            clock.clone(),
-        )?;
-        sync_stream(
-            plan,
-            *offset,
+            pages: pages.as_mut(),
+            clock: clock.clone(),
             writer,
-            &mut source,
-            &mut plan_starts,
-            &mut outcome,
-            clock,
-        )?;
-        if outcome.is_fatal {
-            break;
+            plan_starts: std::mem::take(&mut plan_starts),
+            totals: Totals::default(),
+            waiting: Waiting::default(),
+        };
+        let failures = outcome.failures.len();
+        if !is_hopeless {
+            sync_stream(&mut run, &plan, &mut outcome)?;
         }
+        plan_starts = run.plan_starts;
+        let is_complete = outcome.failures.len() == failures && !outcome.is_fatal;
+        let status = if is_complete { StreamStatus::Complete } else { StreamStatus::Incomplete };
+        run.writer.finish(run.output, status)?;
     }
-    if outcome.failures.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::merge(&outcome.failures).into())
-    }
+    if outcome.failures.is_empty() { Ok(()) } else { Err(Failure::merge(&outcome.failures).into()) }
 }
 
-fn sync_stream(
-    plan: &StreamPlan,
-    offset: usize,
-    mut writer: StreamWriter<'_, '_>,
-    source: &mut PageSource<'_>,
-    plan_starts: &mut PlanStarts,
-    outcome: &mut Outcome,
-    clock: &SharedClock,
-) -> Result<(), Error> {
-    let failures_before = outcome.failures.len();
-    writer
-        .progress
-        .start_stream(plan.stream.name, plan.series.len());
-    for (number, (series_plan, series)) in plan.series.iter().enumerate() {
-        source.begin_series(offset + number);
-        writer.remaining = Some(remaining(plan, number, &writer, source));
-        let sync = SeriesSync::new(
-            *series_plan,
-            series,
-            source,
-            &mut writer,
-            plan_starts,
-            clock,
-        );
-        match catch_panic(|| sync.run()) {
-            Ok(Ok(())) => outcome.unavailable_in_a_row = 0,
-            Ok(Err(SyncError::Output(error))) => return Err(error.into()),
-            Ok(Err(SyncError::Api(error))) => {
-                outcome.add(error, plan.stream.display_name(series));
-                log_last_failure(outcome, &mut writer)?;
-            }
-            Err(bug) => {
-                outcome.failures.push(bug);
-                log_last_failure(outcome, &mut writer)?;
-            }
+fn sync_stream(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome) -> std::result::Result<(), Error> {
+    let started = run.clock.elapsed();
+    if let Endpoint::Actions { kind, .. } = plan.stream.endpoint {
+        let (stream, targets) = (plan.stream, &plan.targets);
+        let result = catch_panic(|| corporate_actions::sync(run, stream, kind, targets));
+        outcome.note(run.output, stream.name, result)?;
+    } else {
+        sync_targets(run, plan, outcome)?;
+    }
+    report(run, plan, started).map_err(|error| match error {
+        SyncError::Output(error) => Error::Output(error),
+        SyncError::Api(error) => Error::Failure(error.into_failure(plan.stream.name)),
+    })
+}
+
+/// Syncs the tickers of a stream of bars, or its market.
+fn sync_targets(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome) -> io::Result<()> {
+    let mut ahead = 0;
+    for (number, target) in plan.targets.iter().enumerate() {
+        ahead = send_ahead(run, plan, ahead.max(number));
+        if !target.ticker.is_empty() {
+            let all = plan.targets.len();
+            run.set_left(plan.stream.name, all - number, all, "ticker");
         }
-        writer.progress.finish_ticker();
+        let known = run.writer.state(target);
+        let result = catch_panic(|| match target.layout() {
+            Layout::Days => market_days::sync(run, target, known),
+            Layout::Bars | Layout::Sessions => history::sync(run, target, known),
+        });
+        outcome.note(run.output, &target.name(), result)?;
+        if let Some(request) = first_request(run, target, &plan.state) {
+            run.discard(&request);
+        }
         if outcome.is_fatal {
             break;
         }
     }
-    let is_complete = outcome.failures.len() == failures_before && !outcome.is_fatal;
-    writer.finish(if is_complete {
-        StreamStatus::Complete
-    } else {
-        StreamStatus::Incomplete
-    })?;
     Ok(())
 }
 
-fn log_last_failure(outcome: &Outcome, writer: &mut StreamWriter<'_, '_>) -> std::io::Result<()> {
-    outcome
-        .failures
-        .last()
-        .map_or(Ok(()), |failure| writer.log_error(&failure.message))
+/// Sends the first requests of targets from number `next` on, while there is capacity; returns the number of the first
+/// one that was not sent.
+fn send_ahead(run: &mut Run<'_, '_>, plan: &StreamPlan, mut next: usize) -> usize {
+    while let Some(target) = plan.targets.get(next)
+        && first_request(run, target, &plan.state).is_none_or(|request| run.prefetch(&request))
+    {
+        next += 1;
+    }
+    next
 }
 
-/// What is left of a stream, and about how long it will take at the pace that the API allows.
-fn remaining(
-    plan: &StreamPlan,
-    done: usize,
-    writer: &StreamWriter<'_, '_>,
-    source: &PageSource<'_>,
-) -> Remaining {
-    /// What the cheapest plan lets through.
-    const MIN_LIMIT: usize = 5;
-    let (left, all, are_days) = match (plan.stream.endpoint, plan.series.first()) {
-        (Endpoint::Grouped, Some((series_plan, series))) => {
-            let window = series_plan.window;
-            let read_to = writer.stretch(series).and_then(|stretch| stretch.cursor);
-            let next = read_to.map_or(window.first_day, |cursor| {
-                day_after(series_plan.calendar.date(cursor))
-            });
-            let days = |from| {
-                DateRange {
-                    from,
-                    to: window.last_day,
-                }
-                .weekdays()
-                .count()
-            };
-            (days(next), days(window.first_day), true)
-        }
-        _ => (plan.series.len() - done, plan.series.len(), false),
+/// The first request of a target, which can be sent while others are synced.
+fn first_request(run: &Run<'_, '_>, target: &Target, state: &StreamState) -> Option<Request> {
+    let known = state.target(&target.ticker).cloned();
+    let days = match target.layout() {
+        Layout::Days => market_days::first_day(target, known).map(DateRange::day),
+        Layout::Bars | Layout::Sessions => history::first_days(run, target, known),
     };
-    let minutes = left.div_ceil(source.limit().unwrap_or(MIN_LIMIT).max(1));
-    Remaining {
-        left,
-        all,
-        are_days,
-        minutes,
+    Some(target.request(days?))
+}
+
+/// Ends the log of a stream: what concerns several of its tickers, and a summary.
+fn report(run: &mut Run<'_, '_>, plan: &StreamPlan, started: Duration) -> Result<()> {
+    let name = plan.stream.name;
+    let totals = std::mem::take(&mut run.totals);
+    if !totals.silent.is_empty() {
+        let names = list_names(&totals.silent);
+        run.log(name, &Notice::Silent { names })?;
     }
+    let tickers = totals.empty.len();
+    if tickers == plan.targets.len() && tickers > 1 {
+        run.log(name, &Notice::AllEmpty { tickers })?;
+    } else {
+        for (target, notice) in &totals.empty {
+            run.log(target, notice)?;
+        }
+    }
+    let (targets, unit) = match plan.stream.endpoint {
+        Endpoint::Range => (plan.targets.len(), "ticker"),
+        Endpoint::Grouped(_) => (totals.days, "day"),
+        Endpoint::Actions { .. } => (totals.tickers, "ticker"),
+    };
+    let summary = Notice::Summary {
+        targets,
+        unit,
+        records: totals.records,
+        corrected: totals.corrected,
+        requests: totals.requests,
+        seconds: run.clock.elapsed().saturating_sub(started).as_secs_f64(),
+    };
+    Ok(run.output.show(LogLevel::Info, &format!("{name}: {summary}"))?)
 }

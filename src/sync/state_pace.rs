@@ -8,7 +8,7 @@ const ALLOWANCE: usize = 1 << 20;
 /// A STATE follows at the latest after this time, while it is small.
 const MAX_INTERVAL: Duration = Duration::from_secs(30);
 
-/// States may take so many bytes a second when only time asks for them.
+/// The most bytes of states per second when only time requires them.
 const BYTES_PER_SECOND: usize = 20_000;
 
 /// How much was written of both, in bytes.
@@ -23,15 +23,10 @@ pub(super) struct StatePace {
 impl StatePace {
     /// Nothing was written yet; `state` is the size of the state that was handed over.
     pub(super) fn starting(state: usize, now: Duration) -> StatePace {
-        StatePace {
-            records: 0,
-            states: 0,
-            last_state: state,
-            last_state_at: now,
-        }
+        StatePace { records: 0, states: 0, last_state: state, last_state_at: now }
     }
 
-    /// Whether so many states, each like the last one, may go with the records, of which `pending` bytes are to come.
+    /// Whether this many states, each as long as the last one, may accompany the records; `pending` bytes are still to come.
     pub(super) fn allows(&self, count: usize, pending: usize) -> bool {
         2 * (self.states + count * self.last_state) <= self.records + pending + 2 * ALLOWANCE
     }
@@ -43,12 +38,12 @@ impl StatePace {
         self.allows(1, 0) || now >= self.last_state_at + interval
     }
 
-    /// Notes that so many bytes of records were written.
+    /// Notes the bytes of records that were written.
     pub(super) fn wrote_records(&mut self, bytes: usize) {
         self.records += bytes;
     }
 
-    /// Notes that a STATE of so many bytes was written.
+    /// Notes the bytes of a STATE that was written.
     pub(super) fn wrote_state(&mut self, bytes: usize, now: Duration) {
         self.states += bytes;
         (self.last_state, self.last_state_at) = (bytes, now);

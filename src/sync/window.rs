@@ -15,13 +15,13 @@ pub(crate) struct SyncWindow {
     pub(crate) today: Date,
     /// The first day where no state says otherwise; a week or month that has begun belongs.
     pub(crate) first_day: Date,
-    /// Whether the user named that day, rather than leaving it to the rolling default.
+    /// Whether that day follows from the configuration, so that it does not move on with the days.
     pub(crate) first_day_is_set: bool,
     /// The last day that is worth asking for: the user's, or that of the last final bar.
     pub(crate) last_day: Date,
     /// The greatest cursor of a bar that is final and on or before the user's last day.
     pub(crate) last_cursor: i64,
-    /// The greatest cursor of a bar that is final, whatever the user wants.
+    /// The greatest cursor of a bar that is final, regardless of `end_date`.
     pub(crate) last_final_cursor: i64,
 }
 
@@ -42,7 +42,7 @@ impl SyncWindow {
         SyncWindow {
             today,
             first_day: calendar.timespan.first_day_of(first_day),
-            first_day_is_set: start_date.is_some(),
+            first_day_is_set: start_date.is_some() || end_date.is_some_and(|end| end < today),
             last_day: calendar.last_day(last_cursor),
             last_cursor,
             last_final_cursor,
@@ -64,18 +64,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    const DAYS: BarCalendar = BarCalendar {
-        timespan: Timespan::DAY,
-        zone: Zone::NewYork,
-    };
-    const HOURS: BarCalendar = BarCalendar {
-        timespan: Timespan::HOUR,
-        zone: Zone::NewYork,
-    };
-    const MINUTES: BarCalendar = BarCalendar {
-        timespan: Timespan::minutes(1),
-        zone: Zone::NewYork,
-    };
+    const DAYS: BarCalendar = BarCalendar { timespan: Timespan::DAY, zone: Zone::NewYork };
+    const HOURS: BarCalendar = BarCalendar { timespan: Timespan::HOUR, zone: Zone::NewYork };
+    const MINUTES: BarCalendar = BarCalendar { timespan: Timespan::minutes(1), zone: Zone::NewYork };
 
     fn last_day(now: &str, calendar: BarCalendar) -> Date {
         SyncWindow::at(at(now), calendar, None, None).last_day
@@ -83,119 +74,56 @@ mod tests {
 
     #[test]
     fn a_day_is_final_once_it_is_over_in_its_market() {
-        assert_eq!(
-            last_day("2026-07-16T03:59:59Z", DAYS),
-            date("2026-07-14"),
-            "still the 15th in New York, summer"
-        );
+        assert_eq!(last_day("2026-07-16T03:59:59Z", DAYS), date("2026-07-14"), "still the 15th in New York, summer");
         assert_eq!(last_day("2026-07-16T04:00:00Z", DAYS), date("2026-07-15"));
-        assert_eq!(
-            last_day("2026-01-16T04:59:59Z", DAYS),
-            date("2026-01-14"),
-            "still the 15th in New York, winter"
-        );
+        assert_eq!(last_day("2026-01-16T04:59:59Z", DAYS), date("2026-01-14"), "still the 15th in New York, winter");
         assert_eq!(last_day("2026-01-16T05:00:00Z", DAYS), date("2026-01-15"));
-        let crypto = BarCalendar {
-            zone: Zone::Utc,
-            ..DAYS
-        };
+        let crypto = BarCalendar { zone: Zone::Utc, ..DAYS };
         assert_eq!(last_day("2026-07-16T00:00:00Z", crypto), date("2026-07-15"));
     }
 
     #[test]
     fn an_hour_or_minute_is_final_twenty_minutes_after_its_end() {
-        let last_start = |now, calendar| {
-            crate::calendar::moment(SyncWindow::at(at(now), calendar, None, None).last_cursor)
-        };
-        assert_eq!(
-            last_start("2026-07-15T15:20:00Z", HOURS),
-            at("2026-07-15T14:00:00Z")
-        );
-        assert_eq!(
-            last_start("2026-07-15T15:19:59Z", HOURS),
-            at("2026-07-15T13:59:59Z")
-        );
-        assert_eq!(
-            last_start("2026-07-15T15:21:00Z", MINUTES),
-            at("2026-07-15T15:00:00Z")
-        );
+        let last_start =
+            |now, calendar| crate::calendar::moment(SyncWindow::at(at(now), calendar, None, None).last_cursor);
+        assert_eq!(last_start("2026-07-15T15:20:00Z", HOURS), at("2026-07-15T14:00:00Z"));
+        assert_eq!(last_start("2026-07-15T15:19:59Z", HOURS), at("2026-07-15T13:59:59Z"));
+        assert_eq!(last_start("2026-07-15T15:21:00Z", MINUTES), at("2026-07-15T15:00:00Z"));
     }
 
     #[test]
     fn weeks_and_months_are_final_once_their_last_day_is_over() {
         let last = |now, timespan| {
-            let window = SyncWindow::at(
-                at(now),
-                BarCalendar {
-                    timespan,
-                    zone: Zone::NewYork,
-                },
-                None,
-                None,
-            );
+            let window = SyncWindow::at(at(now), BarCalendar { timespan, zone: Zone::NewYork }, None, None);
             (utc_date(window.last_cursor), window.last_day)
         };
         // 2026-11-21 is a Saturday.
         let week = |first: &str, last: &str| (date(first), date(last));
-        assert_eq!(
-            last("2026-11-21T23:00:00Z", Timespan::WEEK),
-            week("2026-11-08", "2026-11-14")
-        );
-        assert_eq!(
-            last("2026-11-22T05:00:00Z", Timespan::WEEK),
-            week("2026-11-15", "2026-11-21")
-        );
-        assert_eq!(
-            last("2026-12-01T04:59:59Z", Timespan::MONTH),
-            week("2026-10-01", "2026-10-31")
-        );
-        assert_eq!(
-            last("2026-12-01T05:00:00Z", Timespan::MONTH),
-            week("2026-11-01", "2026-11-30")
-        );
+        assert_eq!(last("2026-11-21T23:00:00Z", Timespan::WEEK), week("2026-11-08", "2026-11-14"));
+        assert_eq!(last("2026-11-22T05:00:00Z", Timespan::WEEK), week("2026-11-15", "2026-11-21"));
+        assert_eq!(last("2026-12-01T04:59:59Z", Timespan::MONTH), week("2026-10-01", "2026-10-31"));
+        assert_eq!(last("2026-12-01T05:00:00Z", Timespan::MONTH), week("2026-11-01", "2026-11-30"));
     }
 
     #[test]
     fn an_end_date_within_a_week_leaves_that_week_out() {
-        let weeks = BarCalendar {
-            timespan: Timespan::WEEK,
-            zone: Zone::NewYork,
-        };
-        let window = SyncWindow::at(
-            at("2026-11-30T12:00:00Z"),
-            weeks,
-            None,
-            Some(date("2026-11-18")),
-        );
+        let weeks = BarCalendar { timespan: Timespan::WEEK, zone: Zone::NewYork };
+        let window = SyncWindow::at(at("2026-11-30T12:00:00Z"), weeks, None, Some(date("2026-11-18")));
         assert_eq!(utc_date(window.last_cursor), date("2026-11-08"));
         assert_eq!(window.last_day, date("2026-11-14"));
     }
 
     #[test]
     fn an_end_date_is_the_last_day_of_intraday_bars() {
-        let window = SyncWindow::at(
-            at("2026-11-30T12:00:00Z"),
-            HOURS,
-            None,
-            Some(date("2026-11-18")),
-        );
+        let window = SyncWindow::at(at("2026-11-30T12:00:00Z"), HOURS, None, Some(date("2026-11-18")));
         assert_eq!(window.last_day, date("2026-11-18"));
-        assert_eq!(
-            window.last_cursor,
-            Zone::NewYork.midnight(date("2026-11-19")) - 1
-        );
+        assert_eq!(window.last_cursor, Zone::NewYork.midnight(date("2026-11-19")) - 1);
     }
 
     #[test]
     fn just_after_midnight_no_bar_of_the_new_day_is_asked_for() {
-        assert_eq!(
-            last_day("2026-07-16T04:20:00Z", MINUTES),
-            date("2026-07-15")
-        );
-        assert_eq!(
-            last_day("2026-07-16T04:21:00Z", MINUTES),
-            date("2026-07-16")
-        );
+        assert_eq!(last_day("2026-07-16T04:20:00Z", MINUTES), date("2026-07-15"));
+        assert_eq!(last_day("2026-07-16T04:21:00Z", MINUTES), date("2026-07-16"));
     }
 
     #[test]
@@ -207,10 +135,7 @@ mod tests {
             ("2020-12-22T16:00:00Z", Some(date("2030-01-01"))),
         ] {
             let window = window(now, end_date);
-            assert_eq!(
-                (window.first_day, window.last_day),
-                (date("2020-12-15"), date("2020-12-21"))
-            );
+            assert_eq!((window.first_day, window.last_day), (date("2020-12-15"), date("2020-12-21")));
         }
     }
 
@@ -218,67 +143,26 @@ mod tests {
     fn intraday_bars_of_a_day_lie_between_its_midnights_in_the_markets_zone() {
         let cursors = MINUTES.cursors(DateRange::day(date("2024-03-10")));
         assert_eq!(cursors.start, at("2024-03-10T05:00:00Z").timestamp_millis());
-        assert_eq!(
-            cursors.end,
-            at("2024-03-11T04:00:00Z").timestamp_millis(),
-            "23 hours: summer time begins"
-        );
-        let crypto = BarCalendar {
-            zone: Zone::Utc,
-            ..MINUTES
-        }
-        .cursors(DateRange::day(date("2024-03-10")));
+        assert_eq!(cursors.end, at("2024-03-11T04:00:00Z").timestamp_millis(), "23 hours: summer time begins");
+        let crypto = BarCalendar { zone: Zone::Utc, ..MINUTES }.cursors(DateRange::day(date("2024-03-10")));
         assert_eq!(crypto.start, at("2024-03-10T00:00:00Z").timestamp_millis());
     }
 
     #[test]
     fn a_week_that_begins_before_the_first_day_belongs() {
-        let weeks = BarCalendar {
-            timespan: Timespan::WEEK,
-            zone: Zone::NewYork,
-        };
-        let days = DateRange {
-            from: date("2026-11-18"),
-            to: date("2026-11-21"),
-        };
-        assert!(
-            weeks
-                .cursors(days)
-                .contains(&utc_midnight(date("2026-11-15")))
-        );
+        let weeks = BarCalendar { timespan: Timespan::WEEK, zone: Zone::NewYork };
+        let days = DateRange { from: date("2026-11-18"), to: date("2026-11-21") };
+        assert!(weeks.cursors(days).contains(&utc_midnight(date("2026-11-15"))));
     }
 
     #[test]
     fn the_ends_of_the_calendar_do_not_panic() {
-        let all = DateRange {
-            from: MIN_DATE,
-            to: MAX_DATE,
-        };
-        for calendar in [
-            DAYS,
-            HOURS,
-            BarCalendar {
-                timespan: Timespan::MONTH,
-                zone: Zone::Utc,
-            },
-        ] {
+        let all = DateRange { from: MIN_DATE, to: MAX_DATE };
+        for calendar in [DAYS, HOURS, BarCalendar { timespan: Timespan::MONTH, zone: Zone::Utc }] {
             assert!(!calendar.cursors(all).is_empty());
-            SyncWindow::at(
-                DateTime::<Utc>::MAX_UTC,
-                calendar,
-                Some(MIN_DATE),
-                Some(MAX_DATE),
-            );
-            SyncWindow::at(
-                DateTime::<Utc>::MIN_UTC,
-                calendar,
-                Some(MIN_DATE),
-                Some(MIN_DATE),
-            );
+            SyncWindow::at(DateTime::<Utc>::MAX_UTC, calendar, Some(MIN_DATE), Some(MAX_DATE));
+            SyncWindow::at(DateTime::<Utc>::MIN_UTC, calendar, Some(MIN_DATE), Some(MIN_DATE));
         }
-        assert_eq!(
-            (utc_date(i64::MIN), utc_date(i64::MAX)),
-            (MIN_DATE, MAX_DATE)
-        );
+        assert_eq!((utc_date(i64::MIN), utc_date(i64::MAX)), (MIN_DATE, MAX_DATE));
     }
 }

@@ -1,303 +1,186 @@
 //! Writes one stream: its records, states, statuses and logs.
 //!
-//! A STATE never claims what was not written before it. What was emitted before is emitted again only behind a STATE in
-//! which its digests are void; with thousands of tickers such emissions are gathered, so that states don't outweigh
-//! records.
+//! A STATE never covers records that were not written before it. Bars are emitted a second time only after a STATE in
+//! which their blocks are in the backlog. With thousands of tickers such records are held back until one STATE covers
+//! many of them, so that states don't outweigh records.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use super::state_json::StreamState;
+use super::emitted_events::EmittedEvents;
+use super::state::{StreamState, TargetState};
 use super::state_pace::StatePace;
-use super::stretch::Stretch;
+use super::target::Target;
 use crate::airbyte::{Output, RecordBatch, StreamStatus};
-use crate::calendar::MAX_DATE;
 use crate::clock::SharedClock;
-use crate::notices::{LogLevel, Notice, Remaining};
-use crate::polygon::Event;
-use crate::progress::Progress;
-use crate::streams::{SeriesId, Stream};
+use crate::streams::Stream;
 
-/// Waits shorter than this are not logged.
-const MIN_ANNOUNCED_WAIT: Duration = Duration::from_secs(5);
+/// Batches of more bars than this are not held back.
+const MAX_HELD_BARS: usize = 2_000;
 
-/// A batch of more bars than this is not kept back.
-const MAX_PENDING_BARS: usize = 2_000;
-
-/// Records that are kept back until the digests of what they replace are void in a STATE.
+/// Records that are held back until a STATE has put what they replace into the backlog.
 #[derive(Default)]
-struct Pending {
+struct Held {
     lines: Vec<u8>,
     records: u64,
-    /// The stretches before the records, with void digests, by the series' name.
-    void: BTreeMap<String, (SeriesId, Stretch)>,
-    /// The stretches after the records.
-    after: BTreeMap<String, (SeriesId, Stretch)>,
+    /// The states before the records, by ticker.
+    before: BTreeMap<String, TargetState>,
+    /// The states after the records.
+    after: BTreeMap<String, TargetState>,
 }
 
 /// Writes one stream.
-pub(crate) struct StreamWriter<'o, 'w> {
+pub(super) struct StreamWriter {
     stream: &'static Stream,
     state: StreamState,
-    output: &'o mut Output<'w>,
-    /// What a person sees who watches.
-    pub(crate) progress: &'o mut Progress,
     clock: SharedClock,
-    running: bool,
-    pending: Pending,
+    is_running: bool,
+    held: Held,
     records_since_state: u64,
     pace: StatePace,
-    announced_until: Duration,
-    /// What is left to do, for whoever waits.
-    pub(crate) remaining: Option<Remaining>,
-    /// An error of writing that came up while events were being told.
-    event_error: Option<io::Error>,
 }
 
-impl<'o, 'w> StreamWriter<'o, 'w> {
-    /// Begins the stream with the state that it was handed.
-    pub(crate) fn start(
+impl StreamWriter {
+    /// Begins the stream with the state that `read` received.
+    pub(super) fn start(
         stream: &'static Stream,
         state: StreamState,
-        output: &'o mut Output<'w>,
-        progress: &'o mut Progress,
+        output: &mut Output<'_>,
         clock: SharedClock,
-    ) -> io::Result<Self> {
+    ) -> io::Result<StreamWriter> {
         output.stream_status(stream, StreamStatus::Started)?;
         let state_size = state.to_json(stream).to_string().len();
         Ok(StreamWriter {
             stream,
             state,
-            output,
-            progress,
             pace: StatePace::starting(state_size, clock.elapsed()),
             clock,
-            running: false,
-            pending: Pending::default(),
+            is_running: false,
+            held: Held::default(),
             records_since_state: 0,
-            announced_until: Duration::ZERO,
-            remaining: None,
-            event_error: None,
         })
     }
 
-    /// The stretch of a series as it was handed over.
-    pub(crate) fn stretch(&self, series: &SeriesId) -> Option<Stretch> {
-        self.state.stretch(series).cloned()
+    /// The state of a target as `read` received it.
+    pub(super) fn state(&self, target: &Target) -> Option<TargetState> {
+        self.state.target(&target.ticker).cloned()
     }
 
-    /// Says that bars of `series` which were emitted before are about to be emitted again: until that is done, `void`
-    /// stands in the state.
-    pub(crate) fn void(&mut self, series: &SeriesId, void: Stretch) -> io::Result<()> {
-        let name = self.stream.display_name(series).to_owned();
-        if self.pending.void.contains_key(&name) {
-            self.flush_pending()?;
+    /// Prepares to emit bars again: a STATE with `before` will precede them.
+    pub(super) fn hold(&mut self, output: &mut Output<'_>, target: &Target, before: &TargetState) -> io::Result<()> {
+        let ticker = &target.ticker;
+        if self.held.before.contains_key(ticker) {
+            self.release(output)?;
         }
-        self.pending
-            .after
-            .insert(name.clone(), (series.clone(), void.clone()));
-        self.pending.void.insert(name, (series.clone(), void));
+        self.held.before.insert(ticker.clone(), before.clone());
+        self.held.after.insert(ticker.clone(), before.clone());
         Ok(())
     }
 
-    /// Writes bars of `series`, after which its stretch is `stretch`.
-    pub(crate) fn write(
+    /// Writes bars of a target; its state stays the same until [`StreamWriter::set`].
+    pub(super) fn write(
         &mut self,
-        series: &SeriesId,
+        output: &mut Output<'_>,
+        target: &Target,
         batch: &RecordBatch<'_>,
-        stretch: Stretch,
     ) -> io::Result<()> {
-        if batch.bars.is_empty() {
-            return self.set(series, stretch);
-        }
-        self.progress.add_bars(batch.bars.len());
-        let name = self.stream.display_name(series);
-        if self.pending.void.contains_key(name) {
-            if batch.bars.len() <= MAX_PENDING_BARS {
-                let emitted_at = self.clock.now().timestamp_millis();
-                batch.render(emitted_at, &mut self.pending.lines);
-                self.pending.records += batch.bars.len() as u64;
-                return self.set(series, stretch);
+        if self.held.before.contains_key(&target.ticker) {
+            if batch.bars.len() <= MAX_HELD_BARS {
+                batch.render(self.clock.now().timestamp_millis(), &mut self.held.lines);
+                self.held.records += batch.bars.len() as u64;
+                return Ok(());
             }
-            self.flush_pending()?;
+            self.release(output)?;
         }
-        self.start_running()?;
-        self.pace.wrote_records(self.output.records(batch)?);
+        self.start_running(output)?;
+        self.pace.wrote_records(output.records(batch)?);
         self.records_since_state += batch.bars.len() as u64;
-        self.set(series, stretch)
-    }
-
-    /// Notes the stretch of `series`, and writes a STATE if it is time for one.
-    pub(crate) fn set(&mut self, series: &SeriesId, stretch: Stretch) -> io::Result<()> {
-        if let Some(error) = self.event_error.take() {
-            return Err(error);
-        }
-        if let Some((_, after)) = self.pending.after.get_mut(self.stream.display_name(series)) {
-            *after = stretch;
-            // Two states go with them.
-            if self.pace.allows(2, self.pending.lines.len()) {
-                self.flush_pending()?;
-            }
-            return Ok(());
-        }
-        self.state.set(series, stretch);
-        self.state_if_due()
-    }
-
-    /// Logs what is to be told of a series, or of the stream.
-    pub(crate) fn notice(&mut self, series: Option<&SeriesId>, notice: &Notice) -> io::Result<()> {
-        match series {
-            Some(series) => {
-                let text = format!("{}: {notice}", self.stream.display_name(series));
-                self.output.log(notice.level(), &text)
-            }
-            None => self.output.log(notice.level(), &notice.to_string()),
-        }
-    }
-
-    /// Logs a failure.
-    pub(crate) fn log_error(&mut self, text: &str) -> io::Result<()> {
-        self.output.log(LogLevel::Error, text)
-    }
-
-    /// Tells what happens with requests.
-    pub(crate) fn event(&mut self, event: Event) {
-        let result = match event {
-            Event::RateLimited { until } => self.rate_limited(until),
-            Event::Notice(notice) => self.notice(None, &notice),
-        };
-        if let Err(error) = result {
-            self.event_error.get_or_insert(error);
-        }
-    }
-
-    /// Ends the stream with its last STATE and status.
-    pub(crate) fn finish(mut self, status: StreamStatus) -> io::Result<()> {
-        self.flush_pending()?;
-        self.write_state()?;
-        self.output.stream_status(self.stream, status)
-    }
-
-    fn start_running(&mut self) -> io::Result<()> {
-        if !self.running {
-            self.output
-                .stream_status(self.stream, StreamStatus::Running)?;
-            self.running = true;
-        }
         Ok(())
     }
 
-    /// Says once for each wait that the API refuses requests, however many of them wait.
-    fn rate_limited(&mut self, until: Duration) -> io::Result<()> {
-        let wait = until.saturating_sub(self.clock.elapsed());
-        if wait < MIN_ANNOUNCED_WAIT || until < self.announced_until + MIN_ANNOUNCED_WAIT {
+    /// Notes the state of a target, and writes a STATE if one is due.
+    pub(super) fn set(&mut self, output: &mut Output<'_>, target: &Target, state: &TargetState) -> io::Result<()> {
+        if let Some(after) = self.held.after.get_mut(&target.ticker) {
+            after.clone_from(state);
+            // Two states accompany the records.
+            if self.pace.allows(2, self.held.lines.len()) {
+                self.release(output)?;
+            }
             return Ok(());
         }
-        self.announced_until = until;
-        self.progress
-            .wait(&format!("rate limited for {} s", wait.as_secs()));
-        let wait_delta = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-        let latest = MAX_DATE.and_time(chrono::NaiveTime::MIN).and_utc();
-        let reset = self
-            .clock
-            .now()
-            .checked_add_signed(wait_delta)
-            .unwrap_or(latest);
-        self.output
-            .rate_limited(self.stream, reset.timestamp_millis())?;
-        self.notice(
-            None,
-            &Notice::RateLimited {
-                wait,
-                remaining: self.remaining,
-            },
-        )
+        self.state.set(&target.ticker, state.clone());
+        self.state_if_due(output)
     }
 
-    /// Writes what was kept back, between a STATE in which it is void and one in which it is there.
-    fn flush_pending(&mut self) -> io::Result<()> {
-        let Pending {
-            lines,
-            records,
-            void,
-            after,
-        } = std::mem::take(&mut self.pending);
-        if void.is_empty() {
-            return Ok(());
-        }
-        for (series, stretch) in void.values() {
-            self.state.set(series, stretch.clone());
-        }
-        self.write_state()?;
+    /// The splits or dividends that were emitted.
+    pub(super) fn events(&mut self) -> &mut EmittedEvents {
+        &mut self.state.events
+    }
+
+    /// Writes records that were rendered before.
+    pub(super) fn write_rendered(&mut self, output: &mut Output<'_>, lines: &[u8], records: u64) -> io::Result<()> {
         if records > 0 {
-            self.start_running()?;
-            self.output.rendered_records(&lines)?;
+            self.start_running(output)?;
+            output.rendered_records(lines)?;
             self.pace.wrote_records(lines.len());
             self.records_since_state += records;
         }
-        for (series, stretch) in after.into_values() {
-            self.state.set(&series, stretch);
-        }
-        self.state_if_due()
+        Ok(())
     }
 
-    fn state_if_due(&mut self) -> io::Result<()> {
+    /// Says that the API accepts no requests until `quota_reset`, in epoch milliseconds.
+    pub(super) fn rate_limited(&self, output: &mut Output<'_>, quota_reset: i64) -> io::Result<()> {
+        output.rate_limited(self.stream, quota_reset)
+    }
+
+    /// Ends the stream with its last STATE and status.
+    pub(super) fn finish(mut self, output: &mut Output<'_>, status: StreamStatus) -> io::Result<()> {
+        self.release(output)?;
+        self.write_state(output)?;
+        output.stream_status(self.stream, status)
+    }
+
+    fn start_running(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+        if !self.is_running {
+            output.stream_status(self.stream, StreamStatus::Running)?;
+            self.is_running = true;
+        }
+        Ok(())
+    }
+
+    /// Writes the records that are held back, between the STATE in which their blocks are in the backlog and the one in
+    /// which they are not.
+    fn release(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        if held.before.is_empty() {
+            return Ok(());
+        }
+        for (ticker, state) in held.before {
+            self.state.set(&ticker, state);
+        }
+        self.write_state(output)?;
+        self.write_rendered(output, &held.lines, held.records)?;
+        for (ticker, state) in held.after {
+            self.state.set(&ticker, state);
+        }
+        self.state_if_due(output)
+    }
+
+    /// Writes a STATE if one is due.
+    pub(super) fn state_if_due(&mut self, output: &mut Output<'_>) -> io::Result<()> {
         if self.records_since_state > 0 && self.pace.is_due(self.clock.elapsed()) {
-            self.write_state()
+            self.write_state(output)
         } else {
             Ok(())
         }
     }
 
-    fn write_state(&mut self) -> io::Result<()> {
-        let size = self.output.state(
-            self.stream,
-            &self.state.to_json(self.stream),
-            self.records_since_state,
-        )?;
+    /// Writes a STATE.
+    pub(super) fn write_state(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+        let state = self.state.to_json(self.stream);
+        let size = output.state(self.stream, state, self.records_since_state)?;
         self.pace.wrote_state(size, self.clock.elapsed());
         self.records_since_state = 0;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SystemClock;
-
-    #[test]
-    fn wait_is_announced_again_only_if_it_is_clearly_longer() {
-        let clock = SystemClock::start();
-        let now = clock.elapsed();
-        // The ends of waits, seconds from now, and how many of them are announced.
-        for (ends, announced) in [
-            (vec![60], 1),
-            (vec![4], 0),
-            (vec![60, 60, 63], 1),
-            (vec![60, 66], 2),
-        ] {
-            let mut sink = Vec::new();
-            let mut output = Output::new(&mut sink, clock.clone(), false);
-            let mut progress = Progress::new(false);
-            let stream = Stream::by_name("stock_prices").unwrap();
-            let state = StreamState::default();
-            let mut writer =
-                StreamWriter::start(stream, state, &mut output, &mut progress, clock.clone())
-                    .unwrap();
-            for end in &ends {
-                let until = now + Duration::from_secs(*end);
-                writer.event(Event::RateLimited { until });
-            }
-            let text = String::from_utf8(sink).unwrap();
-            assert_eq!(
-                text.matches("Rate limit reached").count(),
-                announced,
-                "{ends:?}"
-            );
-        }
     }
 }

@@ -1,0 +1,245 @@
+//! Applies a chunk of bars to the destination: compares it with the state, emits what is new or differs, and notes it.
+
+use super::blocks::Block;
+use super::checksum::VERSION;
+use super::chunk::{Chunk, DayOfBars, runs};
+use super::compare::{Comparison, blocks_of, compare, compared_days, merge_sessions};
+use super::notices::Notice;
+use super::plan_start::{may_be_hidden, may_begin_within};
+use super::reader::plan_start;
+use super::state::TargetState;
+use super::stream_run::{Result, Run};
+use super::target::{Layout, Target};
+use crate::airbyte::RecordBatch;
+use crate::bars::{Bar, Page};
+use crate::calendar::{Date, DateRange};
+use crate::timespan::Timespan;
+
+/// A first bar that is so many days later than requested is worth a warning; no holidays are as long.
+const MAX_START_GAP_DAYS: i64 = 10;
+
+/// A symbol without bars for longer than this may have been given to another company.
+const MAX_GAP_DAYS: i64 = 30;
+
+/// What was emitted of a target in this run.
+#[derive(Debug, Default)]
+pub(super) struct Emitted {
+    /// The cursors of the first and the last bar.
+    pub(super) range: Option<(i64, i64)>,
+    pub(super) bars: usize,
+    /// How many of them were emitted before.
+    pub(super) corrected: usize,
+    pub(super) corrected_days: Option<DateRange>,
+    /// Long stretches without bars between emitted ones.
+    pub(super) gaps: Vec<String>,
+    /// Whether bars on another price basis may be in the destination.
+    pub(super) is_restated: bool,
+}
+
+/// Applies a chunk; `more` of the same range follows. Returns the first bar of the chunk if history was restated: then
+/// everything else is in the backlog.
+pub(super) fn apply(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    emitted: &mut Emitted,
+    mut chunk: Chunk,
+    more: bool,
+) -> Result<Option<i64>> {
+    let fragment = drop_fragment(target, state, &mut chunk, emitted.is_restated);
+    let by_day = |version| chunk.by_day(target.calendar, state.cursor, version);
+    let fresh = by_day(VERSION);
+    let of_version = |version| {
+        if version == VERSION { fresh.clone() } else { by_day(version) }
+    };
+    let comparison = compare(target, state, chunk.days, &of_version);
+    for &(days, bars) in &comparison.missing {
+        run.notice(target, &Notice::Missing { bars, days })?;
+    }
+    let is_on_new_basis = comparison.is_restated || emitted.is_restated;
+    if let (Some(_), true, Some(next)) = (fragment, is_on_new_basis, fresh.first()) {
+        emitted.is_restated = false;
+        run.notice(target, &Notice::OldPrices { first: next.day })?;
+    }
+    let restated = comparison.is_restated.then(|| chunk.bars().next().map(|bar| bar.cursor)).flatten();
+    emitted.is_restated |= restated.is_some();
+    warn_about_days(run, target, state, emitted, chunk.days, &fresh)?;
+
+    let mut after = state.clone();
+    let mut blocks = blocks_of(target, chunk.days, &fresh);
+    blocks.extend(state.blocks.iter().filter(|block| Some(block.from) == fragment).copied());
+    if target.layout() == Layout::Sessions {
+        keep_hidden(target, state, &comparison, &mut blocks);
+    }
+    if let (true, Some(first)) = (more, blocks.first_mut())
+        && after.blocks.first().is_none_or(|block| block.from >= first.from)
+    {
+        // Until the whole range was read, and this block compared again.
+        first.verified = None;
+    }
+    let mut before = state.clone();
+    // Of days and longer bars, everything was compared already.
+    if restated.is_some() && target.layout() == Layout::Sessions {
+        let everything = DateRange { from: state.since, to: target.last_day(state) };
+        before.backlog.add(everything);
+        after.backlog.add(everything);
+    }
+    if !comparison.changed.is_empty() {
+        before.forget(&comparison.changed);
+        run.hold(target, &before)?;
+    }
+    after.replace(compared_days(target, state, chunk.days), blocks);
+    let growth = state.blocks.len().checked_sub(2).map(|place| state.blocks[place].from);
+    merge_sessions(target, &mut after, chunk.days, growth);
+    after.cursor = after.cursor.max(chunk.bars().map(|bar| bar.cursor).max());
+    after.is_missing = false;
+
+    emit(run, target, state, emitted, &chunk, &comparison, &after)?;
+    *state = after;
+    Ok(restated)
+}
+
+/// Writes the bars of a chunk that are new, or in blocks that changed.
+fn emit(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &TargetState,
+    emitted: &mut Emitted,
+    chunk: &Chunk,
+    comparison: &Comparison,
+    after: &TargetState,
+) -> Result<()> {
+    for (page, bars) in select(target, state, emitted, chunk, comparison) {
+        emitted.add(bars);
+        let batch = RecordBatch {
+            stream: target.stream,
+            page,
+            bars,
+            ticker: Some(target.ticker.as_str()),
+            adjusted: target.basis.is_adjusted(),
+            calendar: target.calendar,
+        };
+        run.write(target, &batch)?;
+    }
+    run.set(target, after)
+}
+
+/// Selects the bars of a chunk that are new, or in blocks that changed, as slices of its pages.
+fn select<'a>(
+    target: &Target,
+    state: &TargetState,
+    emitted: &mut Emitted,
+    chunk: &'a Chunk,
+    comparison: &Comparison,
+) -> Vec<(&'a Page, &'a [Bar])> {
+    let mut batches: Vec<(&Page, &[Bar])> = Vec::new();
+    for page in &chunk.pages {
+        let bars = page.bars();
+        let mut selected = 0..0;
+        for (day, days_bars) in runs(bars, target.calendar) {
+            let known = bars[days_bars.clone()].partition_point(|bar| Some(bar.cursor) <= state.cursor);
+            let is_known = known > 0 && comparison.known.iter().any(|days| days.contains(day));
+            let is_changed = comparison.changed.iter().any(|days| days.contains(day));
+            let begin = if is_known && !is_changed { days_bars.start + known } else { days_bars.start };
+            if is_known && is_changed {
+                emitted.correct(day, known);
+            }
+            if begin != selected.end {
+                batches.push((page, &bars[selected]));
+                selected = begin..begin;
+            }
+            selected.end = days_bars.end;
+        }
+        batches.push((page, &bars[selected]));
+    }
+    batches.retain(|(_, bars)| !bars.is_empty());
+    batches
+}
+
+impl Emitted {
+    fn add(&mut self, bars: &[Bar]) {
+        self.bars += bars.len();
+        if let (Some(first), Some(last)) = (bars.first(), bars.last()) {
+            let (from, to) = self.range.unwrap_or((first.cursor, last.cursor));
+            self.range = Some((from.min(first.cursor), to.max(last.cursor)));
+        }
+    }
+
+    fn correct(&mut self, day: Date, bars: usize) {
+        self.corrected += bars;
+        let days = self.corrected_days.unwrap_or(DateRange::day(day));
+        self.corrected_days = Some(DateRange { from: days.from.min(day), to: days.to.max(day) });
+    }
+}
+
+/// Keeps what is known of blocks whose beginning the plan hides: if history is restated, what is left of them is emitted.
+fn keep_hidden(target: &Target, state: &TargetState, comparison: &Comparison, blocks: &mut Vec<Block>) {
+    for days in &comparison.hidden {
+        let visible = blocks.len();
+        blocks.retain(|block| !days.contains(block.from));
+        let known = state.blocks.iter().find(|block| block.from == days.from);
+        if let (true, Some(known)) = (blocks.len() < visible, known) {
+            let verified = Some(target.window.today);
+            blocks.push(Block { verified, ..*known });
+        }
+    }
+}
+
+/// Removes a week or month that was emitted, and in which the plan's history may begin: the API may have built it from only
+/// some of its days, so it can neither be compared nor replace the complete bar. Returns its first day.
+fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk, is_restated: bool) -> Option<Date> {
+    let timespan = target.stream.timespan;
+    let first = chunk.bars().next()?.cursor;
+    let from = target.calendar.date(first);
+    let days = DateRange { from, to: timespan.last_day_of(from) };
+    let is_longer_than_a_day = !timespan.is_intraday() && timespan != Timespan::DAY;
+    // A bar that an earlier start adds is new.
+    let is_new = state.cursor.is_none() || (state.backlog.contains(from) && !is_restated);
+    if !is_longer_than_a_day || is_new || !may_begin_within(days, target.window.today) {
+        return None;
+    }
+    for page in &mut chunk.pages {
+        page.bars_mut().retain(|bar| bar.cursor != first);
+    }
+    Some(from)
+}
+
+/// Warns about a history that begins late or has a gap, and about rows whose prices can't be repaired.
+fn warn_about_days(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &TargetState,
+    emitted: &mut Emitted,
+    days: DateRange,
+    fresh: &[DayOfBars],
+) -> Result<()> {
+    let Some(first) = fresh.first().map(|fresh| fresh.day) else {
+        return Ok(());
+    };
+    let begins_late = (first - days.from).num_days() > MAX_START_GAP_DAYS && days.from <= state.since;
+    let is_new_start = state.cursor.is_none() || state.backlog.contains(state.since);
+    if begins_late && is_new_start && state.plan_start.is_none() {
+        let requested = state.since;
+        run.notice(target, &Notice::LateFirstBar { first, requested })?;
+    }
+    let is_beginning = days.from <= state.since || Some(days.from) == plan_start(run, target, state);
+    if is_beginning && emitted.is_restated && state.cursor.is_some() {
+        emitted.is_restated = false;
+        if (first - state.since).num_days() > MAX_START_GAP_DAYS && may_be_hidden(state.since, target.window.today) {
+            run.notice(target, &Notice::OldPrices { first })?;
+        }
+    }
+    let is_new = |day: Date| {
+        let last = state.cursor.map(|cursor| target.calendar.date(cursor));
+        state.block_of(day).is_none() || last.is_none_or(|last| day > last)
+    };
+    let last_known = state.cursor.map(|cursor| target.calendar.date(cursor)).filter(|day| *day < first);
+    let all: Vec<Date> = last_known.into_iter().chain(fresh.iter().map(|fresh| fresh.day)).collect();
+    for pair in all.windows(2) {
+        let (from, to) = (target.stream.timespan.last_day_of(pair[0]), pair[1]);
+        if (to - from).num_days() > MAX_GAP_DAYS && is_new(to) {
+            emitted.gaps.push(DateRange { from, to }.to_string());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The bars of consecutive days, complete: filtered, in order, each once.
+
+use std::ops::Range;
+
+use super::blocks::Contents;
+use super::checksum::BarChecksum;
+use crate::bar_calendar::BarCalendar;
+use crate::bars::{Bar, Page};
+use crate::calendar::{Date, DateRange};
+
+/// The bars of consecutive days.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The days that were requested.
+    pub(crate) days: DateRange,
+    /// Their bars, each with its cursor.
+    pub(crate) pages: Vec<Page>,
+    /// Whether bars were left out because they are not final, or not wanted.
+    pub(crate) has_later: bool,
+}
+
+/// The bars of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DayOfBars {
+    /// The day.
+    pub(crate) day: Date,
+    /// All of its bars.
+    pub(crate) all: Contents,
+    /// Those up to the state's cursor.
+    pub(crate) known: Contents,
+}
+
+impl Chunk {
+    /// Whether it has no bars.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.iter().all(|page| page.bars().is_empty())
+    }
+
+    /// All bars, with their page.
+    pub(crate) fn bars(&self) -> impl DoubleEndedIterator<Item = &Bar> {
+        self.pages.iter().flat_map(|page| page.bars())
+    }
+
+    /// Removes the bars from `day` on.
+    pub(crate) fn truncate(&mut self, day: Date, calendar: BarCalendar) {
+        let begin = calendar.cursors(DateRange::day(day)).start;
+        for page in &mut self.pages {
+            page.bars_mut().retain(|bar| bar.cursor < begin);
+        }
+    }
+
+    /// The bars by days, in order, with checksums of `version`; `cursor` is the state's.
+    pub(crate) fn by_day(&self, calendar: BarCalendar, cursor: Option<i64>, version: u8) -> Vec<DayOfBars> {
+        let mut days: Vec<DayOfBars> = Vec::new();
+        for page in &self.pages {
+            for (day, range) in runs(page.bars(), calendar) {
+                let mut contents = match days.last() {
+                    Some(last) if last.day == day => *last,
+                    _ => DayOfBars { day, all: Contents::empty(version), known: Contents::empty(version) },
+                };
+                for bar in &page.bars()[range] {
+                    let checksum = BarChecksum::of(page, bar, version);
+                    contents.all.add(bar.cursor, checksum);
+                    if Some(bar.cursor) <= cursor {
+                        contents.known.add(bar.cursor, checksum);
+                    }
+                }
+                match days.last_mut() {
+                    Some(last) if last.day == day => *last = contents,
+                    _ => days.push(contents),
+                }
+            }
+        }
+        // A day that was requested again can come behind later ones.
+        days.sort_by_key(|day| day.day);
+        days
+    }
+}
+
+/// Divides bars, which are in order, by days: each day with the places of its bars.
+pub(crate) fn runs(bars: &[Bar], calendar: BarCalendar) -> impl Iterator<Item = (Date, Range<usize>)> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let first = bars.get(begin)?;
+        let day = calendar.date(first.cursor);
+        let end_of_day = calendar.cursors(DateRange::day(day)).end;
+        let length = bars[begin..].partition_point(|bar| bar.cursor < end_of_day);
+        let run = begin..begin + length.max(1);
+        begin = run.end;
+        Some((day, run))
+    })
+}

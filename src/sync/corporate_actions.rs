@@ -1,0 +1,287 @@
+//! Keeps splits and dividends correct: every sync reads all of them, and emits those of the tickers that differ.
+//!
+//! A new event changes the factors of all older ones, so a ticker's events are emitted together. They are kept as rendered
+//! lines until every page has been compared; requesting them again would cost a free key more, and could return another
+//! version than the one that was compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Months;
+
+use super::checksum::event_checksum;
+use super::emitted_events::{EventSum, TickerEvents};
+use super::notices::{Notice, list_names};
+use super::stream_run::{Result, Run};
+use super::target::Target;
+use crate::airbyte::render_event;
+use crate::calendar::{Date, MIN_DATE, days_after, parse_date};
+use crate::events::{ActionKind, EventField, EventPage};
+use crate::polygon::{ApiError, Paging, Request};
+use crate::streams::Stream;
+
+/// The most tickers of a request.
+const TICKERS_PER_REQUEST: usize = 100;
+
+/// The most bytes of records that are kept until all pages have been read. When there are more, the API has returned tens
+/// of thousands of known events that differ, and those are emitted before the rest is read.
+const MAX_KEPT_BYTES: usize = 16 << 20;
+
+/// Of at most this many tickers, all can lose their events at once.
+const FEW_TICKERS: usize = 2;
+
+/// Every plan includes the events of so many months.
+const MIN_PLAN_MONTHS: u32 = 24;
+
+/// By how many days a plan's history may begin later than expected.
+const MARGIN_DAYS: u64 = 10;
+
+/// Syncs a stream of splits or dividends.
+pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionKind, targets: &[Target]) -> Result<()> {
+    let Some(target) = targets.first() else {
+        return run.log(stream.name, &Notice::NoStocks);
+    };
+    // A whole market has no tickers.
+    let tickers = targets.iter().map(|target| target.ticker.as_str());
+    let tickers: Vec<_> = tickers.filter(|ticker| !ticker.is_empty()).collect();
+    let request = |tickers: &[&str]| match kind {
+        ActionKind::Splits => Request::splits(tickers),
+        ActionKind::Dividends => Request::dividends(tickers),
+    };
+    let requests: Vec<_> = if tickers.is_empty() {
+        vec![request(&[])]
+    } else {
+        tickers.chunks(TICKERS_PER_REQUEST).map(request).collect()
+    };
+    let tickers = tickers.into_iter().collect();
+    let known = run.writer().0.events().clone();
+    for is_second in [false, true] {
+        let mut comparison = Comparison {
+            stream,
+            fields: kind.fields(),
+            tickers: &tickers,
+            today: target.window.today,
+            seen: BTreeSet::new(),
+            first_day: None,
+            group: None,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            skipped: 0,
+        };
+        let result = comparison.read(run, &requests);
+        for request in &requests {
+            run.discard(request);
+        }
+        result?;
+        let (found, expected) = comparison.count_known(&known.0);
+        if found * 2 >= expected || expected <= FEW_TICKERS {
+            return comparison.finish(run);
+        }
+        if is_second {
+            run.log(stream.name, &Notice::TooFewTickers { found, expected })?;
+        }
+    }
+    Ok(())
+}
+
+/// The events of one ticker.
+#[derive(Default)]
+struct Group {
+    ticker: String,
+    ids: BTreeSet<String>,
+    events: TickerEvents,
+    /// Their RECORD messages.
+    lines: Vec<u8>,
+}
+
+/// All pages of all requests, compared with what was emitted.
+struct Comparison<'a> {
+    stream: &'static Stream,
+    fields: &'static [EventField],
+    /// The tickers that are requested; none for the whole market.
+    tickers: &'a BTreeSet<&'a str>,
+    today: Date,
+    /// The tickers that have events.
+    seen: BTreeSet<String>,
+    /// The first day of all events.
+    first_day: Option<Date>,
+    /// The ticker that is being read; the rows are sorted by ticker.
+    group: Option<Group>,
+    /// The tickers whose events are not those that were emitted.
+    kept: Vec<Group>,
+    kept_bytes: usize,
+    /// Rows that are no events of a requested ticker.
+    skipped: usize,
+}
+
+impl Comparison<'_> {
+    fn read(&mut self, run: &mut Run<'_, '_>, requests: &[Request]) -> Result<()> {
+        for (number, first) in requests.iter().enumerate() {
+            let _ = requests[number..].iter().find(|request| !run.prefetch(request));
+            let (mut paging, mut next) = (Paging::new(first), Some(first.clone()));
+            while let Some(request) = next {
+                let mut page = run.fetch_events(&request, self.fields)?;
+                if page.rows().is_empty() && request != *first {
+                    // The previous page promised some.
+                    page = run.fetch_events(&request, self.fields)?;
+                }
+                next = paging.next_events(&page)?;
+                self.add(run, &request, &page)?;
+            }
+            self.end_group(run)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, run: &mut Run<'_, '_>, request: &Request, page: &EventPage) -> Result<()> {
+        let emitted_at = run.clock.now().timestamp_millis();
+        self.skipped += page.unusable();
+        for row in page.rows() {
+            let ticker = page.value(row.ticker).unwrap_or_default();
+            if !self.tickers.is_empty() && !self.tickers.contains(ticker.as_ref()) {
+                self.skipped += 1;
+                continue;
+            }
+            if self.group.as_ref().is_none_or(|group| group.ticker != ticker) {
+                self.end_group(run)?;
+                if self.seen.contains(ticker.as_ref()) {
+                    let problem = format!("the rows of {ticker} are not next to each other");
+                    return Err(ApiError::unexpected(request, &problem).into());
+                }
+            }
+            let group = self.group.get_or_insert_with(|| Group { ticker: ticker.into_owned(), ..Group::default() });
+            if !group.ids.insert(page.text(row.id).to_owned()) {
+                continue;
+            }
+            let day = row.fields[0].and_then(|day| parse_date(&page.value(day)?));
+            let checksum = event_checksum(page, row, self.fields);
+            group.events.add(day, checksum);
+            self.first_day = self.first_day.into_iter().chain(day).min();
+            let lines = &mut group.lines;
+            render_event(self.stream, self.fields, page, row, emitted_at, lines);
+        }
+        let (writer, output) = run.writer();
+        Ok(writer.state_if_due(output)?)
+    }
+
+    /// Compares the events of a ticker, all of which have been read, with those that were emitted. Unknown ones are
+    /// emitted; known ones that differ are kept.
+    fn end_group(&mut self, run: &mut Run<'_, '_>) -> Result<()> {
+        let Some(mut group) = self.group.take() else {
+            return Ok(());
+        };
+        group.ids.clear();
+        self.seen.insert(group.ticker.clone());
+        match run.writer().0.events().0.get(&group.ticker) {
+            Some(Some(known)) if known.all == group.events.all => {}
+            Some(Some(_)) => {
+                group.lines.shrink_to_fit();
+                self.kept_bytes += group.lines.len();
+                self.kept.push(group);
+                if self.kept_bytes > MAX_KEPT_BYTES {
+                    self.emit_kept(run, Vec::new())?;
+                }
+            }
+            _ => emit(run, group)?,
+        }
+        Ok(())
+    }
+
+    /// How many of the known tickers have events, and how many should.
+    fn count_known(&self, known: &BTreeMap<String, Option<TickerEvents>>) -> (usize, usize) {
+        let begin = self.history_begin();
+        let year_before = begin.checked_sub_months(Months::new(12)).unwrap_or(MIN_DATE);
+        let may_have_aged_out = |events: &TickerEvents| {
+            let is_near = |day| (year_before..begin).contains(&day);
+            events.all.events == 1 && events.oldest_day().is_some_and(is_near)
+        };
+        let known: Vec<_> = known.iter().filter(|(ticker, _)| self.is_requested(ticker)).collect();
+        let found = known.iter().filter(|(ticker, _)| self.seen.contains(*ticker)).count();
+        let aged_out = known
+            .iter()
+            .filter(|(ticker, events)| !self.seen.contains(*ticker) && events.as_ref().is_some_and(may_have_aged_out));
+        (found, known.len() - aged_out.count())
+    }
+
+    fn is_requested(&self, ticker: &str) -> bool {
+        self.tickers.is_empty() || self.tickers.contains(ticker)
+    }
+
+    /// Where the plan's history begins. Events from before that day disappear from the response.
+    fn history_begin(&self) -> Date {
+        let months = Months::new(MIN_PLAN_MONTHS);
+        let begin = self.today.checked_sub_months(months).unwrap_or(MIN_DATE);
+        let begin = days_after(begin, MARGIN_DAYS);
+        self.first_day.map_or(begin, |day| day.min(begin))
+    }
+
+    /// Emits the events that were kept, reports those that disappeared, and forgets the tickers that have none any more.
+    fn finish(mut self, run: &mut Run<'_, '_>) -> Result<()> {
+        let events = &run.writer().0.events().0;
+        let is_absent = |ticker: &str| self.is_requested(ticker) && !self.seen.contains(ticker);
+        let absent = events.keys().filter(|ticker| is_absent(ticker));
+        let absent = absent.cloned().collect();
+        self.emit_kept(run, absent)?;
+        run.totals.tickers = self.seen.len();
+        if let rows @ 1.. = self.skipped {
+            run.log(self.stream.name, &Notice::SkippedEvents { rows })?;
+        }
+        Ok(())
+    }
+
+    /// Emits the events that were kept, after one STATE that has all of their tickers in the backlog.
+    fn emit_kept(&mut self, run: &mut Run<'_, '_>, absent: Vec<String>) -> Result<()> {
+        let begin = self.history_begin();
+        let mut kept = std::mem::take(&mut self.kept);
+        self.kept_bytes = 0;
+        let mut lost = Vec::new();
+        let known = &mut run.writer().0.events().0;
+        // Whether the events are those that were emitted, apart from the day that has aged out.
+        let mut is_same = |ticker: &str, known: Option<TickerEvents>, now: EventSum| {
+            let known = known.unwrap_or_default();
+            let has_aged_out = known.oldest_day().is_some_and(|day| day < begin);
+            let missing = known.all.events.saturating_sub(now.events);
+            if missing > 0 && !has_aged_out {
+                lost.push(format!("{ticker} ({missing})"));
+            }
+            has_aged_out && known.without_oldest_day() == now
+        };
+        for ticker in absent {
+            is_same(&ticker, known.remove(&ticker).flatten(), EventSum::default());
+        }
+        kept.retain(|Group { ticker, events, .. }| {
+            let known = known.entry(ticker.clone()).or_default();
+            let is_same = is_same(ticker, *known, events.all);
+            // Those that differ are in the backlog from here on.
+            *known = is_same.then_some(*events);
+            !is_same
+        });
+        if !lost.is_empty() {
+            let names = list_names(&lost);
+            run.log(self.stream.name, &Notice::EventsMissing { names })?;
+        }
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let (writer, output) = run.writer();
+        writer.write_state(output)?;
+        let tickers: Vec<_> = kept.iter().map(|group| group.ticker.clone()).collect();
+        let before = run.totals.records;
+        for group in kept {
+            emit(run, group)?;
+        }
+        let events = run.totals.records - before;
+        run.totals.corrected += events;
+        let names = list_names(&tickers);
+        run.log(self.stream.name, &Notice::EventsAgain { events, names })
+    }
+}
+
+/// Emits the events of a ticker.
+fn emit(run: &mut Run<'_, '_>, group: Group) -> Result<()> {
+    let events = group.events.all.events;
+    run.totals.records += events as usize;
+    let (writer, output) = run.writer();
+    writer.write_rendered(output, &group.lines, u64::from(events))?;
+    writer.events().0.insert(group.ticker, Some(group.events));
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Selects the bars of a response to use: those of the requested days, final, in order, once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use super::checksum::{BarChecksum, VERSION};
+use crate::bar_calendar::BarCalendar;
+use crate::bars::{Bar, Page};
+use crate::calendar::{Date, DateRange, utc_midnight};
+
+/// Filters the pages of one range of one ticker, one after another.
+#[derive(Debug)]
+pub(crate) struct PageFilter {
+    calendar: BarCalendar,
+    cursors: Range<i64>,
+    /// The greatest cursor that may be emitted: later bars are not final, or not wanted.
+    last_cursor: i64,
+    /// The bars of the page before, with their checksums.
+    previous: HashMap<i64, u32>,
+    latest: i64,
+    /// How many bars lay outside the requested days.
+    pub(crate) outside: usize,
+    /// How many bars were repeated.
+    pub(crate) repeated: usize,
+    /// Days on which the API returned different values for the same time, or a bar too late.
+    pub(crate) conflicts: BTreeSet<Date>,
+    /// Whether bars were left out because they are not final, or not wanted.
+    pub(crate) has_later: bool,
+}
+
+/// What a page was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filtered {
+    /// A page without bars.
+    Empty,
+    /// A page whose bars all lie outside the requested days.
+    Outside,
+    /// A page with bars of the requested days.
+    Inside,
+}
+
+impl PageFilter {
+    /// Filters the bars of `days` up to `last_cursor`.
+    pub(crate) fn new(calendar: BarCalendar, days: DateRange, last_cursor: i64) -> PageFilter {
+        PageFilter {
+            calendar,
+            cursors: calendar.cursors(days),
+            last_cursor,
+            previous: HashMap::new(),
+            latest: i64::MIN,
+            outside: 0,
+            repeated: 0,
+            conflicts: BTreeSet::new(),
+            has_later: false,
+        }
+    }
+
+    /// Keeps the bars to use, with their cursors, in order.
+    pub(crate) fn apply(&mut self, page: &mut Page) -> Filtered {
+        let (received, timespan) = (page.bars().len(), self.calendar.timespan);
+        let mut is_clean = true;
+        let mut latest = self.latest;
+        for bar in page.bars_mut() {
+            bar.cursor = timespan.cursor(bar.cursor);
+            is_clean &= bar.cursor > latest && bar.cursor <= self.last_cursor && self.cursors.contains(&bar.cursor);
+            latest = bar.cursor;
+        }
+        let mut outside = 0;
+        if !is_clean {
+            page.bars_mut().retain(|bar| self.cursors.contains(&bar.cursor));
+            outside = received - page.bars().len();
+            let inside = page.bars().len();
+            page.bars_mut().retain(|bar| bar.cursor <= self.last_cursor);
+            self.has_later |= page.bars().len() < inside;
+            page.bars_mut().sort_by_key(|bar| bar.cursor);
+            self.remove_repeated(page);
+        }
+        self.outside += outside;
+        if let Some(last) = page.bars().last() {
+            self.latest = self.latest.max(last.cursor);
+            self.previous.clear();
+        }
+        match received {
+            0 => Filtered::Empty,
+            _ if outside == received => Filtered::Outside,
+            _ => Filtered::Inside,
+        }
+    }
+
+    /// Notes the bars of a page that another one follows, to recognise those that it repeats.
+    pub(crate) fn remember(&mut self, page: &Page) {
+        let checksums = page.bars().iter().map(|bar| (bar.cursor, BarChecksum::of(page, bar, VERSION).values));
+        self.previous.extend(checksums);
+    }
+
+    fn remove_repeated(&mut self, page: &mut Page) {
+        let mut seen = std::mem::take(&mut self.previous);
+        let mut kept: Vec<Bar> = Vec::with_capacity(page.bars().len());
+        for bar in page.bars() {
+            let values = BarChecksum::of(page, bar, VERSION).values;
+            match seen.insert(bar.cursor, values) {
+                Some(known) => {
+                    self.repeated += 1;
+                    if known != values {
+                        self.conflicts.insert(self.calendar.date(bar.cursor));
+                    }
+                }
+                None if bar.cursor <= self.latest => {
+                    self.conflicts.insert(self.calendar.date(bar.cursor));
+                }
+                None => kept.push(*bar),
+            }
+        }
+        *page.bars_mut() = kept;
+    }
+}
+
+/// Keeps each ticker of a whole market's day once, and gives its bar the day's cursor. The rows' own time is 16:00 in New
+/// York, or arbitrary. Returns the names that occurred twice with different values, and how many rows were repeated.
+pub(crate) fn filter_market(page: &mut Page, day: Date) -> (Vec<String>, usize) {
+    let mut seen: HashMap<String, u32> = HashMap::with_capacity(page.bars().len());
+    let (mut kept, mut differing, mut repeated) = (Vec::with_capacity(page.bars().len()), Vec::new(), 0);
+    for bar in page.bars() {
+        let bar = Bar { cursor: utc_midnight(day), ..*bar };
+        let values = BarChecksum::of(page, &bar, VERSION).values;
+        let ticker = page.ticker_of(&bar).unwrap_or_default();
+        if let Some(known) = seen.get(ticker.as_ref()) {
+            repeated += 1;
+            if *known != values {
+                differing.push(ticker.into_owned());
+            }
+        } else {
+            seen.insert(ticker.into_owned(), values);
+            kept.push(bar);
+        }
+    }
+    drop(seen);
+    *page.bars_mut() = kept;
+    (differing, repeated)
+}

@@ -1,0 +1,124 @@
+//! Brings a whole market up to date, one request per day.
+//!
+//! A day without rows can be a holiday or a fault of the API. One ticker that always trades tells them apart.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::holidays::resolve_empty_days;
+use super::market_day::{Done, read_day, request};
+use super::notices::Notice;
+use super::reader::find_plan_start;
+use super::state::TargetState;
+use super::stream_run::{Result, Run, SyncError};
+use super::target::Target;
+use crate::calendar::{Date, DateRange, day_before, utc_midnight};
+
+/// A line in the log follows after so many days.
+const PROGRESS_DAYS: usize = 50;
+
+/// Syncs a whole market, from the state that `read` received.
+pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Result<()> {
+    let (mut state, _) = target.begin(known);
+    if let Some(cursor) = state.cursor.filter(|cursor| *cursor > target.window.last_final_cursor) {
+        let cursor = target.text(cursor);
+        run.notice(target, &Notice::CursorInFuture { cursor })?;
+    }
+    let mut days = days_to_read(target, &state);
+    let last_day = target.last_day(&state);
+    let (all, mut done) = (days.len(), Done::default());
+    while let Some(day) = days.pop_front() {
+        run.set_left(target.stream.name, days.len() + 1, all, "day");
+        run.prefetch(&request(target, day));
+        let _ = days.iter().take_while(|day| run.prefetch(&request(target, **day))).count();
+        match run.fetch(&request(target, day)) {
+            Ok(page) => read_day(run, target, &mut state, &mut done, day, page)?,
+            // To the API, the last day is still today.
+            Err(SyncError::Api(error)) if error.is_before_end_of_day() && day == last_day => {
+                state.backlog.remove(DateRange::day(day));
+            }
+            Err(SyncError::Api(error)) if error.is_before_plan_history() => {
+                let to = target.last_day(&state);
+                let refused = DateRange { from: day, to };
+                let start = find_plan_start(run, target, refused)?;
+                if start.is_none() && Some(utc_midnight(day)) > state.cursor {
+                    return Err(error.into());
+                }
+                skip_until(run, target, &mut state, &mut days, day, start)?;
+            }
+            Err(error) => return Err(error),
+        }
+        if done.days.is_multiple_of(PROGRESS_DAYS) && done.days > 0 {
+            let read = done.days;
+            run.notice(target, &Notice::MarketProgress { read, all, day })?;
+        }
+    }
+    resolve_empty_days(run, target, &mut state, &mut done)?;
+    let pending: Vec<Date> = state.backlog.ranges().iter().flat_map(|range| range.days()).collect();
+    for day in pending.into_iter().filter(|day| !target.market.trades_on(*day)) {
+        state.backlog.remove(DateRange::day(day));
+    }
+    run.set(target, &state)?;
+    summarize(run, target, &state, &done)
+}
+
+/// The backlog, then the last day and all that follow, then older days to verify.
+fn days_to_read(target: &Target, state: &TargetState) -> VecDeque<Date> {
+    let tail = target.tail(state, false);
+    let to = target.last_day(state);
+    let backlog = state.backlog.ranges().iter().flat_map(|range| DateRange { to: range.to.min(to), ..*range }.days());
+    let (mut days, mut seen) = (VecDeque::new(), HashSet::new());
+    for day in backlog.chain(tail.days()).chain(target.due(state).blocks) {
+        if target.market.trades_on(day) && seen.insert(day) {
+            days.push_back(day);
+        }
+    }
+    days
+}
+
+/// The first day that a sync requests.
+pub(super) fn first_day(target: &Target, known: Option<TargetState>) -> Option<Date> {
+    let (state, _) = target.begin(known);
+    days_to_read(target, &state).front().copied()
+}
+
+/// The plan includes no days before `start`, or none of the refused ones at all.
+fn skip_until(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    days: &mut VecDeque<Date>,
+    day: Date,
+    start: Option<Date>,
+) -> Result<()> {
+    let included = |day: Date| start.is_some_and(|start| day >= start);
+    let last_refused = start.map_or(day, day_before);
+    for skipped in days.iter().filter(|day| !included(**day)) {
+        run.discard(&request(target, *skipped));
+    }
+    let refused = DateRange { from: day, to: last_refused };
+    let is_new = Some(utc_midnight(day)) > state.cursor;
+    if is_new || state.backlog.contains(day) {
+        run.notice(target, &Notice::OutsidePlan { days: refused, start })?;
+    }
+    days.retain(|day| included(*day) || *day > last_refused);
+    state.backlog.remove(refused);
+    // The plan's history has moved on past these days, so they can't be verified any more.
+    state.blocks.retain(|block| !refused.contains(block.from));
+    Ok(())
+}
+
+fn summarize(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &Done) -> Result<()> {
+    run.totals.corrected += done.corrected;
+    run.totals.days += done.days;
+    if let Some(days) = done.corrected_days {
+        let bars = done.corrected;
+        run.notice(target, &Notice::Corrected { bars, days })?;
+    }
+    let notice = match (done.first.zip(done.last), state.cursor) {
+        (Some((from, to)), _) => Notice::Synced { bars: done.records, from: from.to_string(), to: to.to_string() },
+        (None, Some(last)) => Notice::UpToDate { last: target.text(last) },
+        (None, None) if state.since > target.last_day(state) => Notice::NotOverYet { period: "day", day: state.since },
+        (None, None) => Notice::StillNoBars { since: state.since },
+    };
+    run.notice(target, &notice)
+}

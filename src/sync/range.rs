@@ -1,0 +1,168 @@
+//! Reads a range of days of one ticker: finds out where the data is, and fetches it chunk by chunk.
+
+use std::collections::VecDeque;
+
+use super::apply::{Emitted, apply};
+use super::reader::{Opened, Reading, open};
+use super::state::TargetState;
+use super::stream_run::{Result, Run, SyncError};
+use super::target::Target;
+use crate::calendar::{Date, DateRange, day_before};
+use crate::polygon::{ApiError, Request};
+
+/// How a range was read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// To its end. Between several requests a split can have taken effect.
+    Whole { by_several_requests: bool },
+    /// History was restated, first seen at this cursor: the rest of the range is in the backlog.
+    Restated { first: i64 },
+    /// The plan includes none of these days; with the API's refusal, if it was asked.
+    Refused(Option<ApiError>),
+    /// The API returned none of the bars that were emitted, twice.
+    Missing,
+    /// There are no bars, and none were emitted.
+    Empty,
+}
+
+/// Reads a range to its end.
+pub(super) fn read_range(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    emitted: &mut Emitted,
+    days: DateRange,
+) -> Result<Read> {
+    let mut rest = days;
+    let mut by_several_requests = false;
+    loop {
+        // One request for everything that is left: its first page shows where the data begins.
+        let mut reading = match open(run, target, state, rest)? {
+            Opened::Page(reading) => reading,
+            Opened::Refused(error) => return Ok(Read::Refused(error)),
+        };
+        if is_empty(&reading) && !by_several_requests {
+            let expects_bars = expects_bars(target, state, reading.chunk.days);
+            match state.cursor {
+                None => return Ok(Read::Empty),
+                Some(_) if expects_bars && state.is_missing => return Ok(Read::Missing),
+                // Under load the API has been seen to answer without bars that it has.
+                Some(_) => match open(run, target, state, rest)? {
+                    Opened::Page(again) if is_empty(&again) && expects_bars => {
+                        return Ok(Read::Missing);
+                    }
+                    Opened::Page(again) => reading = again,
+                    Opened::Refused(error) => return Ok(Read::Refused(error)),
+                },
+            }
+        }
+        rest = reading.chunk.days;
+        let boundaries = target.boundaries(state, rest);
+        let last_day = reading.chunk.bars().next_back().map(|bar| target.calendar.date(bar.cursor));
+        if !reading.has_next() || boundaries.is_empty() {
+            by_several_requests |= reading.has_next();
+            let chunk = reading.finish(run, target, state)?;
+            return Ok(match apply(run, target, state, emitted, chunk, false)? {
+                Some(first) => Read::Restated { first },
+                None => Read::Whole { by_several_requests },
+            });
+        }
+        by_several_requests = true;
+        // The page's last day may be incomplete.
+        let complete = boundaries.iter().rev().find(|day| Some(**day) <= last_day);
+        if let Some(boundary) = complete {
+            let mut chunk = reading.stop(run, target, state)?;
+            chunk.truncate(*boundary, target.calendar);
+            chunk.days.to = day_before(*boundary);
+            if let Some(first) = apply(run, target, state, emitted, chunk, true)? {
+                return Ok(Read::Restated { first });
+            }
+            rest.from = *boundary;
+        }
+        match read_chunks(run, target, state, emitted, rest, complete.is_none())? {
+            Chunks::Whole => return Ok(Read::Whole { by_several_requests }),
+            Chunks::Restated { first } => return Ok(Read::Restated { first }),
+            Chunks::EmptyFrom(day) => rest.from = day,
+        }
+    }
+}
+
+/// How the chunks of a range were read.
+enum Chunks {
+    /// To the end.
+    Whole,
+    /// See [`Read::Restated`].
+    Restated { first: i64 },
+    /// Up to this day, from which on a chunk has no bars: later bars are found by a request for all that is left.
+    EmptyFrom(Date),
+}
+
+/// Reads a range in chunks, several of which are requested at the same time.
+fn read_chunks(
+    run: &mut Run<'_, '_>,
+    target: &Target,
+    state: &mut TargetState,
+    emitted: &mut Emitted,
+    range: DateRange,
+    is_first_known_to_have_bars: bool,
+) -> Result<Chunks> {
+    let mut waiting: VecDeque<(DateRange, Request)> =
+        divide(range, &target.boundaries(state, range)).map(|days| (days, target.request(days))).collect();
+    let mut is_first = is_first_known_to_have_bars;
+    let mut outcome = Chunks::Whole;
+    while let Some((days, request)) = waiting.pop_front() {
+        let is_last = waiting.is_empty();
+        run.prefetch(&request);
+        let sent = waiting.iter().take_while(|(_, request)| run.prefetch(request)).count();
+        if sent == waiting.len() && !state.blocks.is_empty() {
+            // The first block will be compared again at the end.
+            run.prefetch(&target.request(first_block_days(state, days.to)));
+        }
+        let mut chunk = match Reading::new(target, state, days).finish(run, target, state) {
+            // A plan without today refuses a chunk that begins with it.
+            Err(SyncError::Api(error)) if days.from >= target.window.today && error.is_before_plan_history() => {
+                state.backlog.remove(days);
+                break;
+            }
+            chunk => chunk?,
+        };
+        if chunk.is_empty() {
+            if !is_first && !is_last {
+                outcome = Chunks::EmptyFrom(days.from);
+                break;
+            }
+            chunk = Reading::new(target, state, days).finish(run, target, state)?;
+        }
+        is_first = false;
+        if let Some(first) = apply(run, target, state, emitted, chunk, !is_last)? {
+            outcome = Chunks::Restated { first };
+            break;
+        }
+    }
+    for (_, request) in &waiting {
+        run.discard(request);
+    }
+    Ok(outcome)
+}
+
+/// The days of the first block, with those before it.
+fn first_block_days(state: &TargetState, last_day: Date) -> DateRange {
+    DateRange { from: state.since, ..state.days_of(0, last_day) }
+}
+
+fn divide(range: DateRange, boundaries: &[Date]) -> impl Iterator<Item = DateRange> {
+    let begins = std::iter::once(range.from).chain(boundaries.iter().copied());
+    let ends = boundaries.iter().map(|day| day_before(*day)).chain([range.to]);
+    begins.zip(ends).map(|(from, to)| DateRange { from, to })
+}
+
+fn is_empty(reading: &Reading) -> bool {
+    reading.chunk.is_empty() && !reading.has_next() && !reading.chunk.has_later
+}
+
+/// Whether bars of these days were emitted.
+fn expects_bars(target: &Target, state: &TargetState, days: DateRange) -> bool {
+    let is_known = state.blocks.iter().any(|block| days.contains(block.from));
+    let last = state.cursor.map(|cursor| target.calendar.date(cursor));
+    is_known || last.is_some_and(|last| days.contains(last))
+}
