@@ -1,0 +1,162 @@
+//! Every history of a few events in a small world; each also killed after every line and resumed from every STATE.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::days::{Zone, day};
+use super::faults::Fault;
+use super::history::Player;
+use super::market::{Plan, Split};
+use super::output::Line;
+use super::play::{Problem, Totals, play, tell_failure};
+use super::steps::{Field, Kill, KnownFrom, Pick, Setup, Step};
+use super::streams::STREAMS;
+use super::sync::Runner;
+
+/// What can happen, each with the sync that follows.
+fn events() -> Vec<Vec<Step>> {
+    let first = Pick::First(0);
+    let (middle, last) = (Pick::Any(500), Pick::Last(0));
+    let (ticker, count) = (0, 1);
+    let mut events = vec![
+        Step::TakeBack,
+        Step::Late { ticker, pick: first, count },
+        Step::Start(Some(9)),
+        Step::End(Some(2)),
+        Step::End(None),
+        Step::ToggleAdjusted,
+        Step::AddTicker(1),
+    ];
+    for pick in [first, middle, last] {
+        events.push(Step::Correct { ticker, pick, field: Field::Close, by: 7 });
+        events.push(Step::Remove { ticker, pick, count });
+    }
+    for in_days in -8..=1 {
+        events.push(Step::Split { ticker, in_days, ratio: 10.0, known: KnownFrom::Now });
+    }
+    let mut events: Vec<Vec<Step>> =
+        events.into_iter().map(|event| vec![event, Step::NextDay(600), Step::sync()]).collect();
+    let split = Split { first_day: day(beginning()), ratio: 10.0, known_from: 0, known_until: i64::MAX };
+    for at in 0..3 {
+        for fault in [Fault::Empty, Fault::EmptyNextPage, Fault::SplitMeanwhile { ticker, split }] {
+            events.push(vec![Step::NextDay(600), Step::Sync { faults: vec![(at, fault)], kill: None }]);
+        }
+    }
+    events
+}
+
+fn beginning() -> chrono::NaiveDate {
+    chrono::NaiveDate::from_ymd_opt(2026, 6, 18).expect("a date")
+}
+
+/// Two tickers, a handful of days, two pages.
+fn setup(stream: usize) -> Setup {
+    let is_market = STREAMS[stream].is_market();
+    let (dense, start) = if STREAMS[stream].size.is_long() { (60, 30) } else { (12, 7) };
+    Setup {
+        seed: 3,
+        streams: vec![stream],
+        tickers: if is_market { vec!["SPY", "AAPL"] } else { vec!["AAPL", "BRK.B"] },
+        selected: if is_market { 2 } else { 1 },
+        plan: Plan { years: None, refuses_earlier: false, shows_today: false },
+        page_size: 4,
+        now: Zone::NewYork.midnight(day(beginning())) + 36_000_000,
+        start: Some(start),
+        dense,
+        sparse: 0,
+        every: 1,
+        has_unusable_rows: false,
+    }
+}
+
+/// The steps of the history of a number; every digit is an event.
+fn history(number: usize, length: u32, events: &[Vec<Step>]) -> Vec<Step> {
+    // A bar is hidden at first, so that it can come late.
+    let mut steps = vec![Step::Remove { ticker: 0, pick: Pick::Any(700), count: 1 }, Step::sync()];
+    let mut rest = number;
+    for _ in 0..length {
+        steps.extend(events[rest % events.len()].iter().cloned());
+        rest /= events.len();
+    }
+    for _ in 0..2 {
+        steps.extend([Step::NextDay(500), Step::sync()]);
+    }
+    steps
+}
+
+/// Plays every history of so many events, of each stream.
+pub fn all(length: u32, kills: bool, streams: &[usize], threads: usize) -> Totals {
+    let (next, totals, events) = (AtomicU64::new(0), Totals::default(), events());
+    let count = events.len().pow(length);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let runner = Runner::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+                    if number >= count * streams.len() || totals.is_over() {
+                        return;
+                    }
+                    let setup = setup(streams[number / count]);
+                    let steps = history(number % count, length, &events);
+                    let mut player = Player::new(&runner, &setup, false);
+                    let result = if kills {
+                        with_kills(&mut player, &steps)
+                    } else {
+                        play(&mut player, &steps).map_err(|_| steps)
+                    };
+                    totals.add(player.syncs, player.requests);
+                    if let Err(steps) = result {
+                        totals.fail(|| tell_failure(&runner, &setup, &steps));
+                    }
+                }
+            });
+        }
+    });
+    totals
+}
+
+/// Plays a history, and from each of its syncs on what becomes of it if that is killed after any line. An error has the
+/// steps that fail.
+fn with_kills(player: &mut Player, steps: &[Step]) -> Result<(), Vec<Step>> {
+    for (number, step) in steps.iter().enumerate() {
+        let Step::Sync { faults, .. } = step else {
+            play(player, std::slice::from_ref(step)).map_err(|_| steps.to_vec())?;
+            continue;
+        };
+        let world = player.world.clone();
+        let run = player.run(faults.clone()).map_err(|_| steps.to_vec())?;
+        let market = player.runner.api().market.clone();
+        // The last one has nothing after it that could be resumed.
+        let kills = if number + 1 < steps.len() { kills(&run.output.lines) } else { Vec::new() };
+        for kill in kills {
+            player.world = world.clone();
+            player.runner.api().market = market.clone();
+            player.runner.api().begin(Vec::new());
+            let settled = player.settle(run.clone(), Some(kill)).map_err(|text| Problem { text, steps: 0 });
+            settled.and_then(|()| play(player, &steps[number + 1..])).map_err(|_| {
+                let mut killed = steps.to_vec();
+                killed[number] = Step::Sync { faults: faults.clone(), kill: Some(kill) };
+                killed
+            })?;
+        }
+        player.world = world;
+        player.runner.api().market = market;
+        player.settle(run, None).map_err(|_| steps.to_vec())?;
+    }
+    Ok(())
+}
+
+/// Every way in which a run that wrote these lines can be killed and resumed: after each record or STATE, from each STATE.
+fn kills(lines: &[Line]) -> Vec<Kill> {
+    let (mut kills, mut states) = (Vec::new(), 0);
+    for (place, line) in lines.iter().enumerate() {
+        let matters = matches!(line, Line::Record { .. } | Line::State { .. });
+        states += usize::from(matches!(line, Line::State { .. }));
+        let after = (1000 * (place + 1)).div_ceil(lines.len());
+        for back in (0..=states).filter(|_| matters) {
+            kills.push(Kill { after, back, keeps_rest: true });
+        }
+    }
+    kills
+}

@@ -1,0 +1,159 @@
+//! The truth: what was traded, and what the API shows of it at a moment.
+
+use std::collections::BTreeMap;
+
+use super::days::{Day, Zone, years_before};
+use super::streams::Size;
+
+/// A bar as it was traded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    pub volume: f64,
+    pub vwap: f64,
+    pub trades: u64,
+}
+
+/// A bar as the API shows it and the destination keeps it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    pub price: f64,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    /// Indices have none of these three.
+    pub volume: Option<f64>,
+    pub vwap: Option<f64>,
+    pub trades: Option<f64>,
+    pub adjusted: bool,
+}
+
+/// The rows of one ticker and size by their start.
+pub type Rows = BTreeMap<i64, Row>;
+
+/// New shares for old ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Split {
+    /// The first day on the new basis: every bar before it is rescaled.
+    pub first_day: Day,
+    pub ratio: f64,
+    /// From when on the API knows it.
+    pub known_from: i64,
+    /// From when on the API has forgotten it again.
+    pub known_until: i64,
+}
+
+/// One ticker: its bars are those of the smallest size that is read.
+#[derive(Debug, Clone)]
+pub struct Ticker {
+    pub name: &'static str,
+    pub zone: Zone,
+    pub bars: BTreeMap<i64, Bar>,
+    /// Bars that the API does not show: they come late, or have vanished.
+    pub hidden: BTreeMap<i64, Bar>,
+    pub splits: Vec<Split>,
+}
+
+/// What the plan shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// How many years of history, if there is a limit.
+    pub years: Option<u32>,
+    /// Whether ranges that begin before are refused, instead of being clipped.
+    pub refuses_earlier: bool,
+    /// Whether it shows today.
+    pub shows_today: bool,
+}
+
+/// Everything the API knows.
+#[derive(Debug, Clone)]
+pub struct Market {
+    pub tickers: Vec<Ticker>,
+    pub plan: Plan,
+    /// How many bars a page holds.
+    pub page_size: usize,
+}
+
+impl Ticker {
+    /// How many new shares one of a day has become, as known at a moment.
+    fn ratio(&self, day: Day, known_at: i64) -> f64 {
+        let is_known =
+            |split: &&Split| (split.known_from..split.known_until).contains(&known_at) && day < split.first_day;
+        self.splits.iter().filter(is_known).map(|split| split.ratio).product()
+    }
+
+    fn row(&self, bars: &[(i64, &Bar)], adjusted: bool, known_at: i64) -> Row {
+        let mut row: Option<(Row, f64)> = None;
+        for (start, bar) in bars {
+            let ratio =
+                if adjusted && !self.splits.is_empty() { self.ratio(self.zone.day_at(*start), known_at) } else { 1.0 };
+            let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
+            let volume = bar.volume * ratio;
+            let (open, high, low) = (price(bar.open), price(bar.high), price(bar.low));
+            let trades = bar.trades as f64;
+            let (row, value) = row.get_or_insert((
+                Row { price: 0.0, open, high, low, volume: Some(0.0), vwap: None, trades: Some(0.0), adjusted },
+                0.0,
+            ));
+            row.price = price(bar.close);
+            row.high = row.high.max(high);
+            row.low = row.low.min(low);
+            row.volume = row.volume.map(|sum| sum + volume);
+            row.trades = row.trades.map(|sum| sum + trades);
+            *value += price(bar.vwap) * volume;
+        }
+        let (mut row, value) = row.expect("a row has bars");
+        row.vwap = row.volume.map(|volume| (value / volume * 10_000.0).round() / 10_000.0);
+        if self.name.starts_with("I:") {
+            (row.volume, row.vwap, row.trades) = (None, None, None);
+        }
+        row
+    }
+}
+
+impl Market {
+    /// A market without tickers.
+    pub fn empty() -> Market {
+        let plan = Plan { years: None, refuses_earlier: false, shows_today: true };
+        Market { tickers: Vec::new(), plan, page_size: 50_000 }
+    }
+
+    /// The first moment of the plan's history.
+    pub fn floor(&self, zone: Zone, now: i64) -> i64 {
+        let floor = |years| zone.midnight(years_before(zone.day_at(now), years));
+        self.plan.years.map_or(i64::MIN, floor)
+    }
+
+    /// What the API shows of a ticker at a moment, on the basis of the splits known at another.
+    pub fn shown(&self, ticker: usize, size: Size, adjusted: bool, now: i64, known_at: i64) -> Rows {
+        let ticker = &self.tickers[ticker];
+        let zone = ticker.zone;
+        let end = if self.plan.shows_today { now + 1 } else { zone.midnight(zone.day_at(now)) };
+        let (mut rows, mut group) = (Rows::new(), Vec::new());
+        let mut last = (0, i64::MIN);
+        let floor = self.floor(zone, now).min(end);
+        for (start, bar) in ticker.bars.range(floor..end) {
+            if *start >= last.1 {
+                if !group.is_empty() {
+                    rows.insert(last.0, ticker.row(&group, adjusted, known_at));
+                    group.clear();
+                }
+                let begins = size.start(zone, *start);
+                last = (begins, size.end(zone, begins));
+            }
+            group.push((*start, bar));
+        }
+        if !group.is_empty() {
+            let mut row = ticker.row(&group, adjusted, known_at);
+            if last.1 > now {
+                // What is still being traded: it will be another one.
+                row.volume = row.volume.map(|volume| volume / 2.0);
+            }
+            rows.insert(last.0, row);
+        }
+        rows
+    }
+}

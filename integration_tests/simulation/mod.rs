@@ -1,0 +1,30 @@
+//! The simulation: histories of markets, settings and syncs, played against an API in memory with a simulated clock. After
+//! every successful sync the destination holds what the API shows, as far as `docs/design.md` says that this is possible.
+
+mod aftermath;
+mod api;
+mod asked;
+mod changes;
+mod check;
+mod clock;
+mod days;
+mod events;
+pub mod exhaustive;
+mod faults;
+mod generator;
+mod grouped;
+mod history;
+mod market;
+mod output;
+pub mod play;
+mod ranges;
+mod render;
+mod series;
+mod steps;
+mod streams;
+#[cfg(test)]
+mod suite;
+mod sync;
+mod table;
+mod verdict;
+mod world;

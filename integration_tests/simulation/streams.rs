@@ -1,0 +1,116 @@
+//! The streams that are simulated: how long their bars are, and from which bars they are built.
+
+use super::days::{DAY, Day, HOUR, MINUTE, Zone, first_of_month, month_of, week_of};
+
+/// How long a bar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Size {
+    Minutes(i64),
+    Hour,
+    Day,
+    Week,
+    Month,
+}
+
+/// What a stream reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Tickers,
+    WholeMarket,
+}
+
+/// One stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// What `--streams` calls it.
+    pub short: &'static str,
+    pub name: &'static str,
+    pub size: Size,
+    pub source: Source,
+}
+
+const fn stream(short: &'static str, name: &'static str, size: Size) -> Stream {
+    let source = Source::Tickers;
+    Stream { short, name, size, source }
+}
+
+pub static STREAMS: [Stream; 6] = [
+    stream("days", "stock_prices", Size::Day),
+    stream("hours", "stock_prices_by_hour", Size::Hour),
+    stream("weeks", "stock_prices_by_week", Size::Week),
+    stream("months", "stock_prices_by_month", Size::Month),
+    stream("minutes", "stock_prices_by_15_minutes", Size::Minutes(15)),
+    Stream { source: Source::WholeMarket, ..stream("market", "market_prices", Size::Day) },
+];
+
+impl Stream {
+    pub fn is_market(&self) -> bool {
+        self.source == Source::WholeMarket
+    }
+}
+
+impl Size {
+    /// The size that the segments of a path name.
+    pub fn parse(multiplier: &str, unit: &str) -> Option<Size> {
+        match (multiplier, unit) {
+            (count, "minute") => count.parse().ok().map(Size::Minutes),
+            ("1", "hour") => Some(Size::Hour),
+            ("1", "day") => Some(Size::Day),
+            ("1", "week") => Some(Size::Week),
+            ("1", "month") => Some(Size::Month),
+            _ => None,
+        }
+    }
+
+    pub fn is_intraday(self) -> bool {
+        matches!(self, Size::Minutes(_) | Size::Hour)
+    }
+
+    /// Whether several days make a bar.
+    pub fn is_long(self) -> bool {
+        matches!(self, Size::Week | Size::Month)
+    }
+
+    /// The first day of the bar that a day belongs to.
+    pub fn first_day(self, day: Day) -> Day {
+        match self {
+            Size::Week => week_of(day),
+            Size::Month => first_of_month(month_of(day)),
+            _ => day,
+        }
+    }
+
+    /// The day after the last one of the bar that a day belongs to.
+    pub fn end_day(self, day: Day) -> Day {
+        match self {
+            Size::Week => week_of(day) + 7,
+            Size::Month => first_of_month(month_of(day) + 1),
+            _ => day + 1,
+        }
+    }
+
+    /// The start of the bar that a moment belongs to.
+    pub fn start(self, zone: Zone, moment: i64) -> i64 {
+        match self {
+            Size::Minutes(count) => moment - moment.rem_euclid(count * MINUTE),
+            Size::Hour => moment - moment.rem_euclid(HOUR),
+            _ => zone.midnight(self.first_day(zone.day_at(moment))),
+        }
+    }
+
+    /// The end of the bar that begins at `start`.
+    pub fn end(self, zone: Zone, start: i64) -> i64 {
+        match self {
+            Size::Minutes(count) => start + count * MINUTE,
+            Size::Hour => start + HOUR,
+            // Noon of the first day is in it, whatever the clocks do.
+            _ => zone.midnight(self.end_day(zone.day_at(start + DAY / 2))),
+        }
+    }
+
+    /// Whether a bar may be emitted: a day (week, month) is over in its market, a shorter bar for twenty minutes.
+    pub fn is_final(self, zone: Zone, start: i64, now: i64) -> bool {
+        let delay = if self.is_intraday() { 20 * MINUTE } else { 0 };
+        self.end(zone, start) + delay <= now
+    }
+}

@@ -1,0 +1,156 @@
+//! What must hold of a series after a sync.
+
+use std::collections::BTreeMap;
+
+use super::api::Served;
+use super::check::Check;
+use super::days::{DAY, HOUR, tell};
+use super::market::Row;
+use super::series::{Series, Within, last_two_sessions};
+use super::world::ALWAYS_TRADED;
+
+impl Check<'_> {
+    /// Every record is a final bar as the API showed it during the sync, and within what was asked for.
+    pub fn check_emitted(&self, series: &Series, served: &Served) -> Result<(), String> {
+        let since = self.configured_since(-1).min(series.ever.since.unwrap_or(i64::MAX));
+        for (start, row) in &self.emitted {
+            let at = tell(*start);
+            let versions = served.get(&(self.size(), self.ticker, *start));
+            if !versions.is_some_and(|versions| versions.contains(row)) {
+                return Err(format!("emitted a row of {} at {at} that the API did not show: {row:?}", self.name));
+            }
+            if !self.size().is_final(self.zone, *start, self.finished) {
+                return Err(format!("emitted a bar of {} at {at} that is not final", self.name));
+            }
+            if !self.is_wanted(*start, since, series.ever) {
+                return Err(format!("emitted a bar of {} at {at} that nobody wants", self.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// In append mode nothing comes twice but from blocks in which something changed.
+    pub fn check_doubles(&self, series: &Series) -> Result<(), String> {
+        // A day of a whole market is one block.
+        if series.shown.is_none() || self.is_toggled(series) || self.stream.is_market() {
+            return Ok(());
+        }
+        let mut seen: BTreeMap<i64, Row> = BTreeMap::new();
+        for (start, row) in &self.emitted {
+            let old = seen.insert(*start, *row).or_else(|| self.row_before(*start));
+            let is_recent = |days: u32| series.days - days <= self.blocks() as u32 + 1;
+            let is_justified = || {
+                let mut lost = series.suspects.keys();
+                lost.any(|other| self.is_same_block(*start, *other))
+                    || series
+                        .changes
+                        .iter()
+                        .any(|(other, change)| self.is_same_block(*start, *other) && is_recent(change.days))
+            };
+            if old == Some(*row) && !is_justified() {
+                return Err(format!(
+                    "emitted the bar of {} at {} again although nothing in its block changed",
+                    self.name,
+                    tell(*start)
+                ));
+            }
+            if old.is_some() && self.is_fragment(*start) && *start < self.floor && !series.changes.contains_key(start) {
+                return Err(format!(
+                    "emitted what the plan still shows of the bar of {} at {}",
+                    self.name,
+                    tell(*start)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// After a successful sync the table holds what the API shows, as far as the design says that it can.
+    pub fn check_table(&self, series: &Series) -> Result<(), String> {
+        let since = self.required_since(series);
+        let sessions = match self.size() {
+            _ if self.stream.is_market() => i64::MAX,
+            size if size.is_intraday() && series.is_interrupted => i64::MAX,
+            size if size.is_intraday() => {
+                let shown = self.shown.keys().copied().filter(|start| self.row_before(*start).is_some());
+                last_two_sessions(self.zone, self.starts_before()).max(last_two_sessions(self.zone, shown))
+            }
+            _ => i64::MIN,
+        };
+        for (start, row) in self.shown.iter() {
+            let is_final = self.size().is_final(self.zone, *start, self.started);
+            let is_steady = self.shown_first.contains_key(start);
+            if !is_final || !is_steady || !self.is_wanted(*start, since, series.known) {
+                continue;
+            }
+            let held = self.table.rows.get(&(self.ticker, *start));
+            if held == Some(row) || self.is_excused(series, *start, row, sessions) {
+                continue;
+            }
+            let held = held.map_or("is missing".to_owned(), |held| format!("is {held:?}"));
+            return Err(format!("the row of {} at {} {held}, the API shows {row:?}", self.name, tell(*start)));
+        }
+        Ok(())
+    }
+
+    /// Whether the design says that a difference is not mended, or not yet.
+    fn is_excused(&self, series: &Series, start: i64, row: &Row, sessions: i64) -> bool {
+        let is_suspect = series.suspects.get(&start).is_some_and(|values| values.contains(row));
+        let is_unsteady = self.shown_first.get(&start) != Some(row) || self.is_tainted(start, series.known);
+        let is_at_edge =
+            self.refuses_earlier && self.required_since(series) < self.floor && start < self.floor + DAY + HOUR;
+        if is_suspect
+            || is_unsteady
+            || is_at_edge
+            || self.is_fragment(start)
+            || self.withheld.contains(&start)
+            || series.cut_off.contains(&start)
+        {
+            return true;
+        }
+        let Some(change) = series.changes.get(&start).filter(|_| start < sessions) else {
+            return false;
+        };
+        let days = series.days + u32::from(series.is_new_day(self.started)) - change.days;
+        match change.within {
+            Within::NextSync => false,
+            Within::NextDay => days < 1,
+            Within::EveryBlock => (days as usize) < self.blocks_to_verify(start),
+        }
+    }
+
+    /// After how many days' syncs a change must have been found.
+    fn blocks_to_verify(&self, start: i64) -> usize {
+        if !self.stream.is_market() {
+            return self.blocks();
+        }
+        match self.market_days(start) {
+            0 => 0,
+            1 | 2 => 1,
+            _ => self.blocks(),
+        }
+    }
+
+    /// Where nothing happened, a sync makes as many requests as the design says.
+    pub fn check_requests(&self, series: &Series) -> Result<(), String> {
+        let asked = self.asked.iter().filter(|asked| !asked.is_next_page).count();
+        let limit = match self.size() {
+            _ if self.stream.is_market() => return Ok(()),
+            size if size.is_intraday() => 1 + usize::from(series.may_be_new_day(self.started)),
+            _ => 1,
+        };
+        // An empty response is requested again.
+        let empty = self.asked.iter().filter(|asked| asked.rows == 0).count();
+        // By this ticker's days the whole market's holidays are told.
+        let is_asked_by_market = self.name == ALWAYS_TRADED;
+        let limit = limit + empty / 2 + usize::from(is_asked_by_market);
+        // Requests for the rest of a page may stand for further pages.
+        let fits = self.shown.len() <= self.page_size;
+        let is_quiet = fits && !series.is_touched && self.faults.is_empty() && series.shown.is_some();
+        let is_settled = series.changes.values().all(|change| series.days - change.days > self.blocks() as u32);
+        if is_quiet && is_settled && asked > limit && !self.refuses_earlier {
+            return Err(format!("{asked} requests for {}, where nothing changed; at most {limit} are due", self.name));
+        }
+        Ok(())
+    }
+}
