@@ -33,11 +33,7 @@ pub(crate) struct Exchange {
 
 impl Default for Exchange {
     fn default() -> Exchange {
-        Exchange {
-            stocks: 12_000,
-            bars_per_page: BARS_PER_PAGE,
-            is_down: false,
-        }
+        Exchange { stocks: 12_000, bars_per_page: BARS_PER_PAGE, is_down: false }
     }
 }
 
@@ -58,17 +54,7 @@ impl Exchange {
         let path = target.split('?').next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
-            [
-                "v2",
-                "aggs",
-                "ticker",
-                ticker,
-                "range",
-                multiplier,
-                unit,
-                from,
-                to,
-            ] => {
+            ["v2", "aggs", "ticker", ticker, "range", multiplier, unit, from, to] => {
                 let multiplier: i64 = multiplier.parse()?;
                 let range = Range {
                     ticker,
@@ -90,9 +76,7 @@ impl Exchange {
 
     fn range(&self, range: &Range) -> Result<String> {
         let to = bound(range.to, 1)?;
-        let limit = range.step.map_or(BARS_PER_PAGE, |step| {
-            self.bars_per_page * MINUTE as usize / step as usize
-        });
+        let limit = range.step.map_or(BARS_PER_PAGE, |step| self.bars_per_page * MINUTE as usize / step as usize);
         let mut starts = starts(range, to);
         let (mut rows, mut count) = (String::new(), 0);
         for start in starts.by_ref().take(limit) {
@@ -101,10 +85,7 @@ impl Exchange {
             count += 1;
         }
         let next_url = starts.next().map_or(String::new(), |next| {
-            format!(
-                r#","next_url":"https://api.polygon.io{}/{next}/{}?cursor=bGltaXQ9NTAwMDA""#,
-                range.path, range.to
-            )
+            format!(r#","next_url":"https://api.polygon.io{}/{next}/{}?cursor=bGltaXQ9NTAwMDA""#, range.path, range.to)
         });
         let ticker = range.ticker;
         Ok(format!(
@@ -130,11 +111,7 @@ impl Exchange {
 /// The starts of the bars of a range.
 fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (from, step) = (range.from, range.step);
-    let to = if range.ticker.starts_with(UNKNOWN) {
-        from - 1
-    } else {
-        to
-    };
+    let to = if range.ticker.starts_with(UNKNOWN) { from - 1 } else { to };
     let first_day = DateTime::from_timestamp_millis(from)
         .map(|moment| moment.with_timezone(&New_York).date_naive())
         .unwrap_or_default();
@@ -146,10 +123,7 @@ fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {
     let bars = sessions.flat_map(move |midnight| {
         let (begin, count) = match step {
             None => (midnight, 1),
-            Some(step) => (
-                midnight + 4 * 60 * MINUTE,
-                MINUTES_PER_SESSION as i64 * MINUTE / step,
-            ),
+            Some(step) => (midnight + 4 * 60 * MINUTE, MINUTES_PER_SESSION as i64 * MINUTE / step),
         };
         (0..count).map(move |number| begin + number * step.unwrap_or(0))
     });
@@ -178,13 +152,9 @@ pub(crate) fn last_day_of_pages(first: Date, pages: usize) -> Date {
 }
 
 fn write_bar(text: &mut String, head: &str, start: i64, seed: u64) -> Result<()> {
-    let mut random = seed
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(0x1234_5678_9abc);
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc);
     let mut next = |below: u64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
     let dollars = |cents: u64| format!("{}.{:02}", cents / 100, cents % 100);

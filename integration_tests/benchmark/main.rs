@@ -39,19 +39,11 @@ struct Row {
 }
 
 const fn row(name: &'static str, measure: fn(&Bench) -> Result<()>) -> Row {
-    Row {
-        name,
-        is_slow: false,
-        measure,
-    }
+    Row { name, is_slow: false, measure }
 }
 
 const fn slow(name: &'static str, measure: fn(&Bench) -> Result<()>) -> Row {
-    Row {
-        name,
-        is_slow: true,
-        measure,
-    }
+    Row { name, is_slow: true, measure }
 }
 
 const ROWS: [Row; 15] = [
@@ -101,11 +93,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
-    let bench = Bench {
-        folder: tempfile::tempdir()?,
-        files: Cell::default(),
-        is_quick: is_given("quick"),
-    };
+    let bench = Bench { folder: tempfile::tempdir()?, files: Cell::default(), is_quick: is_given("quick") };
     let words: Vec<&str> = arguments
         .iter()
         .map(String::as_str)

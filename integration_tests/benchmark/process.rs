@@ -11,30 +11,20 @@ use anyhow::{Context, Result, ensure};
 
 /// Whether a program can be run.
 pub(crate) fn is_there(program: &str) -> bool {
-    let version = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok_and(|status| status.success())
 }
 
 /// How long a process runs that must succeed; its output goes to /dev/null.
 pub(crate) fn seconds(command: &mut Command) -> Result<f64> {
     let started = Instant::now();
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     ensure!(status.success(), "{command:?} failed: {status}");
     Ok(started.elapsed().as_secs_f64())
 }
 
 /// The medians of processes that run by turns.
-pub(crate) fn medians<const N: usize>(
-    runs: usize,
-    mut commands: [&mut Command; N],
-) -> Result<[f64; N]> {
+pub(crate) fn medians<const N: usize>(runs: usize, mut commands: [&mut Command; N]) -> Result<[f64; N]> {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
     for _ in 0..runs {
         for (times, command) in times.iter_mut().zip(&mut commands) {
@@ -69,15 +59,10 @@ pub(crate) struct Run {
 /// Runs the connector and looks at its lines; whether it succeeded is the caller's matter.
 pub(crate) fn observed(command: &mut Command) -> Result<Run> {
     let started = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let stdout = child.stdout.take().context("no stdout")?;
     let mut run = Run::default();
-    let peak = with_peak(&child, || {
-        run.read(BufReader::with_capacity(1 << 18, stdout))
-    })?;
+    let peak = with_peak(&child, || run.read(BufReader::with_capacity(1 << 18, stdout)))?;
     run.succeeded = child.wait()?.success();
     run.peak = peak;
     run.seconds = started.elapsed().as_secs_f64();

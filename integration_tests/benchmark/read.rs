@@ -58,16 +58,8 @@ pub(crate) fn tickers(count: usize) -> Vec<String> {
 }
 
 /// curl, eight at a time, for the requests that a sync made.
-pub(crate) fn curl_in_parallel(
-    bench: &Bench,
-    server: &Server,
-    requests: &Requests,
-) -> Result<Command> {
-    let urls: Vec<String> = requests
-        .targets
-        .iter()
-        .map(|target| format!("{}{target}", server.url()))
-        .collect();
+pub(crate) fn curl_in_parallel(bench: &Bench, server: &Server, requests: &Requests) -> Result<Command> {
+    let urls: Vec<String> = requests.targets.iter().map(|target| format!("{}{target}", server.url())).collect();
     let mut command = Command::new("xargs");
     command.args(["-a", &bench.file(&urls.join("\n"))?, "-P8", "-n1"]);
     command.args(CURL).args(["--output", "/dev/null"]);
@@ -79,11 +71,7 @@ pub(crate) fn curl_in_sequence(server: &Server, requests: &Requests) -> Command 
     let mut command = Command::new(CURL[0]);
     command.args(&CURL[1..]);
     for target in &requests.targets {
-        command.args([
-            "--output",
-            "/dev/null",
-            &format!("{}{target}", server.url()),
-        ]);
+        command.args(["--output", "/dev/null", &format!("{}{target}", server.url())]);
     }
     command
 }

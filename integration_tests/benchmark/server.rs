@@ -50,12 +50,7 @@ impl Server {
     pub(crate) fn start(exchange: Exchange, delay: Duration) -> Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            exchange,
-            delay,
-            ready: Mutex::default(),
-            requests: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { exchange, delay, ready: Mutex::default(), requests: Mutex::default() });
         let served = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -104,11 +99,7 @@ impl Answer {
     fn new(status: &'static str, text: &str) -> Result<Answer> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text.as_bytes())?;
-        Ok(Answer {
-            status,
-            json_bytes: text.len(),
-            gzipped: encoder.finish()?,
-        })
+        Ok(Answer { status, json_bytes: text.len(), gzipped: encoder.finish()? })
     }
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
@@ -129,10 +120,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let mut lines = BufReader::new(reader).lines();
     while let Some(Ok(request)) = lines.next() {
-        while lines
-            .next()
-            .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
-        {}
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
         let Some(target) = request.split(' ').nth(1) else {
             return;
         };

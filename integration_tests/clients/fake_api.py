@@ -27,6 +27,10 @@ class FakeApi:
         """Makes a split known, from its first day on."""
         self._tell(f"split {ticker} {first_day} {ratio}")
 
+    def dividend(self, ticker: str, ex_day: str, amount: float):
+        """Announces a dividend."""
+        self._tell(f"dividend {ticker} {ex_day} {amount}")
+
     def correct(self, timespan: str, ticker: str, day: str, close: float):
         """Gives the bar of a day another close."""
         self._tell(f"correct {timespan} {ticker} {day} {close}")

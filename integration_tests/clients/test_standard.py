@@ -9,8 +9,6 @@ that the variable IMAGE_TOOL names.
 """
 
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +18,7 @@ import pytest
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.standard_tests import SourceTestSuiteBase, _job_runner
 
+from docker_engine import put_docker_before_others
 from fake_api import BINARY, ROOT, FakeApi
 
 
@@ -55,15 +54,7 @@ def binary_instead_of_python(monkeypatch):
 @pytest.fixture(autouse=True)
 def docker_on_the_hosts_network(monkeypatch, tmp_path):
     """Puts a `docker` before the real one that lets containers reach the fake API on loopback."""
-    tool = shutil.which(os.environ.get("IMAGE_TOOL") or "docker") or "docker"
-    engine = [str(Path(tool).absolute())] + (["docker"] if os.environ.get("IMAGE_TOOL") else [])
-    docker = tmp_path / "docker"
-    docker.write_text(
-        '#!/bin/sh\nif [ "$1" = run ]; then shift; set -- run --network host "$@"; fi\n'
-        f'exec {shlex.join(engine)} "$@"\n'
-    )
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", put_docker_before_others(tmp_path))
 
 
 def copy_with_fake_api(api: FakeApi):
@@ -76,7 +67,8 @@ def copy_with_fake_api(api: FakeApi):
     (copy / "secrets").mkdir()
     for file in (ROOT / "integration_tests").glob("*.json"):
         shutil.copy(file, copy / "integration_tests")
-    config = api.config(stock_ticker="AAPL", start_date="2023-01-03", end_date="2023-01-10")
+    example = json.loads((ROOT / "secrets.example" / "config.json").read_text())
+    config = example | api.config(start_date="2023-01-03", end_date="2023-01-10")
     (copy / "secrets" / "config.json").write_text(json.dumps(config))
     invalid = copy / "integration_tests" / "invalid_config.json"
     invalid.write_text(json.dumps({**json.loads(invalid.read_text()), "api_url": api.api_url}))

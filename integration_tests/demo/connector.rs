@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::screen;
+use crate::support::days::Date;
 use crate::support::fake_api::KEY;
 use crate::support::output::Output;
 
@@ -31,38 +32,26 @@ impl Connector {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--bins", "--example", "demo"]);
-        build.args([
-            "--manifest-path",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-        ]);
-        build
-            .arg("--target-dir")
-            .arg(folder.parent().unwrap_or(folder));
+        build.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+        build.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
         if folder.ends_with("release") {
             build.arg("--release");
         }
         // With what `cargo run` says of the demo, the build scripts of packages would run again.
         for (name, _) in std::env::vars_os() {
-            if OF_CARGO_RUN
-                .iter()
-                .any(|prefix| name.as_encoded_bytes().starts_with(prefix))
-            {
+            if OF_CARGO_RUN.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
                 build.env_remove(name);
             }
         }
         ensure!(build.status()?.success(), "the connector can't be built");
         let binary = folder.join(env!("CARGO_PKG_NAME"));
-        Ok(Connector {
-            binary,
-            folder: tempfile::tempdir()?,
-            api_url,
-        })
+        Ok(Connector { binary, folder: tempfile::tempdir()?, api_url })
     }
 
     /// The arguments for a configuration with an end date, in a file.
-    pub(crate) fn config(&self, end_date: &str) -> Result<[String; 2]> {
+    pub(crate) fn config(&self, end_date: Date) -> Result<[String; 2]> {
         let config = json!({
-            "stock_ticker": "AAPL, X:BTCUSD", "start_date": "2023-01-03", "end_date": end_date,
+            "stock_ticker": "AAPL, X:BTCUSD", "start_date": "2023-01-03", "end_date": end_date.to_string(),
             "api_key": KEY, "api_url": self.api_url,
         });
         self.argument("--config", "config.json", &config)
@@ -85,18 +74,15 @@ impl Connector {
 
     /// Runs a command, shows what it writes, and returns it. What every output must hold to is checked on the way.
     pub(crate) fn run(&self, command: &str, files: &[[String; 2]]) -> Result<Output> {
-        let arguments: Vec<String> = [command.to_owned()]
-            .into_iter()
-            .chain(files.iter().flatten().cloned())
-            .collect();
+        let arguments: Vec<String> = [command.to_owned()].into_iter().chain(files.iter().flatten().cloned()).collect();
         screen::command(&arguments)?;
         let ended = Command::new(&self.binary).args(&arguments).output()?;
         let errors = String::from_utf8_lossy(&ended.stderr);
         ensure!(errors.is_empty(), "{command} wrote to stderr: {errors}");
         let code = ended.status.code().context("the connector was killed")?;
         let output = Output::new(ended.stdout, code);
-        for (line, message) in output.text.lines().zip(&output.messages) {
-            screen::message(line, message);
+        for message in &output.messages {
+            screen::message(message);
         }
         ensure!(code == 0, "{command} ended with exit code {code}");
         Ok(output)

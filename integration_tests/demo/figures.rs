@@ -3,18 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::support::bar_size::BarSize;
-use crate::support::days::{
-    Date, date, date_in, midnight, moment_at, new_york_midnight, new_york_time, zone_of,
-};
+use crate::support::days::{Date, date, date_in, midnight, moment_at, new_york_midnight, new_york_time, zone_of};
 use crate::support::market::{AAPL, Market, TradedBar};
 
-/// Sizes of bars within a day.
-const INTRADAY: [BarSize; 4] = [
-    BarSize::HOUR,
-    BarSize::MINUTE,
-    BarSize::FIVE_MINUTES,
-    BarSize::FIFTEEN_MINUTES,
-];
+/// Sizes of bars within a day: the API's `multiplier` and `timespan`.
+const INTRADAY: [(&str, &str); 5] =
+    [("1", "hour"), ("1", "minute"), ("5", "minute"), ("15", "minute"), ("30", "minute")];
 
 /// TSLA's closes in December 2020, as they were traded.
 const TSLA: [(u32, f64); 22] = [
@@ -43,9 +37,10 @@ const TSLA: [(u32, f64); 22] = [
 ];
 
 /// Round figures, and not what a bitcoin cost: one day after another, Saturday and Sunday too.
-const BITCOIN: [f64; 8] = [
-    16_000.0, 16_100.0, 16_200.0, 16_300.0, 16_400.0, 16_500.0, 16_600.0, 16_700.0,
-];
+const BITCOIN: [f64; 8] = [16_000.0, 16_100.0, 16_200.0, 16_300.0, 16_400.0, 16_500.0, 16_600.0, 16_700.0];
+
+/// SPY's closes, on the days of AAPL's bars.
+const SPY: [(u32, f64); 6] = [(3, 380.82), (4, 383.76), (5, 379.38), (6, 388.08), (9, 387.86), (10, 390.58)];
 
 /// The market of the demo, on January 11, 2023.
 pub(crate) fn market() -> Market {
@@ -57,10 +52,8 @@ pub(crate) fn market() -> Market {
     for (day, close) in (3..).zip(BITCOIN) {
         market.day("X:BTCUSD", date(2023, 1, day), TradedBar::closing_at(close));
     }
-    market.days(
-        "TSLA",
-        &TSLA.map(|(day, close)| (date(2020, 12, day), close)),
-    );
+    market.days("SPY", &SPY.map(|(day, close)| (date(2023, 1, day), close)));
+    market.days("TSLA", &TSLA.map(|(day, close)| (date(2020, 12, day), close)));
     for ticker in ["AAPL", "TSLA", "X:BTCUSD"] {
         for size in [BarSize::WEEK, BarSize::MONTH] {
             add_longer_bars(&mut market, ticker, size);
@@ -71,7 +64,8 @@ pub(crate) fn market() -> Market {
 
 /// The first three bars after ten o'clock of each size, on invented figures.
 fn add_morning(market: &mut Market, day: Date, of_day: TradedBar) {
-    for size in INTRADAY {
+    for (multiplier, unit) in INTRADAY {
+        let size = BarSize::parse(multiplier, unit).expect("a size of the API");
         let ten = new_york_time(day, 10, 0);
         let length = size.end(zone_of("AAPL"), ten) - ten;
         for number in 0..3_u8 {
@@ -87,10 +81,7 @@ fn add_longer_bars(market: &mut Market, ticker: &str, size: BarSize) {
     let mut longer: BTreeMap<i64, TradedBar> = BTreeMap::new();
     for (start, day) in market.bars_of(BarSize::DAY, ticker) {
         let first_day = size.first_day(date_in(zone, moment_at(*start)));
-        longer
-            .entry(midnight(zone, first_day))
-            .and_modify(|bar| *bar = joined(bar, day))
-            .or_insert(*day);
+        longer.entry(midnight(zone, first_day)).and_modify(|bar| *bar = joined(bar, day)).or_insert(*day);
     }
     for (start, bar) in longer {
         market.bar(size, ticker, start, bar);
@@ -128,13 +119,7 @@ pub(crate) fn split_apple(market: &mut Market) {
 }
 
 /// Gives a bar another close, as an exchange does that corrects a trade; `false` if there is no such bar.
-pub(crate) fn correct(
-    market: &mut Market,
-    size: BarSize,
-    ticker: &str,
-    day: Date,
-    close: f64,
-) -> bool {
+pub(crate) fn correct(market: &mut Market, size: BarSize, ticker: &str, day: Date, close: f64) -> bool {
     let start = midnight(zone_of(ticker), day);
     match market.bars_of(size, ticker).get_mut(&start) {
         Some(bar) => bar.close = close,

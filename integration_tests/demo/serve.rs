@@ -24,21 +24,19 @@ pub(crate) fn serve() -> Result<()> {
 fn obey(api: &FakeApi, line: &str) -> Result<()> {
     match line.split_whitespace().collect::<Vec<_>>()[..] {
         ["split", ticker, first_day, ratio] => {
-            api.market()
-                .split(ticker, first_day.parse()?, ratio.parse()?);
+            api.market().split(ticker, first_day.parse()?, ratio.parse()?);
+        }
+        ["dividend", ticker, ex_day, amount] => {
+            api.market().dividend(ticker, ex_day.parse()?, amount.parse()?);
         }
         ["correct", timespan, ticker, day, close] => {
             let size = BarSize::parse("1", timespan).context("no such timespan")?;
-            let is_there = correct(
-                &mut api.market(),
-                size,
-                ticker,
-                day.parse()?,
-                close.parse()?,
-            );
+            let is_there = correct(&mut api.market(), size, ticker, day.parse()?, close.parse()?);
             ensure!(is_there, "there is no such bar");
         }
-        _ => bail!("there is only: split TICKER DAY RATIO, and correct TIMESPAN TICKER DAY CLOSE"),
+        _ => bail!(
+            "there is only: split TICKER DAY RATIO, dividend TICKER DAY AMOUNT, and correct TIMESPAN TICKER DAY CLOSE"
+        ),
     }
     Ok(())
 }

@@ -1,28 +1,42 @@
 //! The steps of the demo. Each shows something, says what to look at, and verifies it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::connector::Connector;
 use crate::figures::{correct, market, split_apple};
-use crate::screen::{say, title};
+use crate::screen::{say, table, title};
 use crate::support::bar_size::BarSize;
 use crate::support::days::{Date, date};
 use crate::support::destination::Destination;
 use crate::support::fake_api::FakeApi;
+use crate::support::fault::Fault;
 use crate::support::output::Output;
 use crate::support::truth::{ends_by, final_records};
 
-const TICKERS: [&str; 2] = ["AAPL", "X:BTCUSD"];
 const FRIDAY: Date = date(2023, 1, 6);
 const MONDAY: Date = date(2023, 1, 9);
 const TUESDAY: Date = date(2023, 1, 10);
 
-/// The API, the connector, and the table that its records fill.
+/// The API, the connector, and the tables that its records fill.
 struct Demo {
     api: FakeApi,
     connector: Connector,
-    table: Destination,
+    prices: Table,
+    market_prices: Table,
+    /// AAPL's closes as they were on their days: what an incremental sync leaves that only looks for new rows.
+    ordinary: BTreeMap<String, f64>,
+}
+
+/// A table in a destination, and the state that belongs to it.
+struct Table {
+    stream: &'static str,
+    /// The tickers that it should have.
+    tickers: &'static [&'static str],
+    adjusted: bool,
+    rows: Destination,
     /// The last STATE, as Airbyte keeps it.
     state: Option<Value>,
 }
@@ -31,92 +45,74 @@ struct Demo {
 pub(crate) fn show() -> Result<()> {
     let api = FakeApi::start(market());
     say(&format!(
-        "A fake Polygon.io API serves on {}: AAPL as it was in January 2023, X:BTCUSD in invented round figures.",
+        "A fake Polygon.io API serves on {}: AAPL and SPY as they were in January 2023, X:BTCUSD in invented round \
+         figures. The connector that was just built talks to it. Its messages are shortened here.",
         api.url()
     ))?;
     say("Building the connector …")?;
     let connector = Connector::build(api.url())?;
+    let table =
+        |stream, tickers, adjusted| Table { stream, tickers, adjusted, rows: Destination::default(), state: None };
     let mut demo = Demo {
         api,
         connector,
-        table: Destination::default(),
-        state: None,
+        prices: table("stock_prices", &["AAPL", "X:BTCUSD"], true),
+        market_prices: table("market_prices", &["AAPL", "SPY"], false),
+        ordinary: BTreeMap::new(),
     };
     demo.spec()?;
     demo.check()?;
     demo.discover()?;
-    demo.first_read()?;
+    demo.first_sync()?;
     demo.second_sync()?;
     demo.split()?;
     demo.correction()?;
+    demo.gap()?;
+    demo.events()?;
     demo.wrong_key()?;
     println!();
-    say("All as it should be: after every sync the table was what a full read would have given.")
+    say("Everything is as it should be: after every successful sync, each table equalled what a full read would give.")
 }
 
 impl Demo {
     fn spec(&self) -> Result<()> {
-        title(
-            1,
-            "The configuration",
-            "Look at: the form that Airbyte shows to the user.",
-        )?;
+        title(1, "The configuration", "Airbyte makes a form of it.")?;
         let output = self.connector.run("spec", &[])?;
         let properties = &output.messages[0]["spec"]["connectionSpecification"]["properties"];
         say(&format!("Its fields: {}.", names(properties)?.join(", ")))
     }
 
     fn check(&self) -> Result<()> {
-        title(
-            2,
-            "The connection check",
-            "Look at: SUCCEEDED; the key and both tickers work.",
-        )?;
-        let output = self
-            .connector
-            .run("check", &[self.connector.config("2023-01-06")?])?;
+        title(2, "The connection check", "Do the key and both tickers work?")?;
+        let output = self.connector.run("check", &[self.connector.config(FRIDAY)?])?;
         let (status, message) = output.connection_status();
         ensure!(status == "SUCCEEDED", "the check says {status}: {message}");
         Ok(())
     }
 
     fn discover(&self) -> Result<()> {
-        title(3, "The streams", "Look at: a stream for each size of bars.")?;
-        let output = self
-            .connector
-            .run("discover", &[self.connector.config("2023-01-06")?])?;
+        title(3, "The streams", "Each size of bars is a stream.")?;
+        let output = self.connector.run("discover", &[self.connector.config(FRIDAY)?])?;
         let streams = output.messages[0]["catalog"]["streams"].as_array();
         let streams = streams.context("a catalog without streams")?;
-        let names: Vec<_> = streams
-            .iter()
-            .filter_map(|stream| stream["name"].as_str())
-            .collect();
-        ensure!(names.len() == 8, "there are {} streams", names.len());
+        let names: Vec<_> = streams.iter().filter_map(|stream| stream["name"].as_str()).collect();
+        for name in [self.prices.stream, self.market_prices.stream] {
+            ensure!(names.contains(&name), "there is no stream {name}");
+        }
         say(&format!("They are: {}.", names.join(", ")))
     }
 
-    fn first_read(&mut self) -> Result<()> {
-        title(
-            4,
-            "A first read, up to Friday",
-            "Look at: four days of each ticker, and a STATE after them that says how far it came.",
-        )?;
-        let output = self.sync(FRIDAY)?;
+    fn first_sync(&mut self) -> Result<()> {
+        title(4, "The first sync, up to Friday", "Four days of each ticker, and a STATE that says how far they go.")?;
+        let output = self.sync_prices(FRIDAY)?;
         let closes = closes(&output, "AAPL");
-        ensure!(
-            closes == [125.07, 126.36, 125.02, 129.62],
-            "AAPL closed at {closes:?}"
-        );
+        ensure!(closes == [125.07, 126.36, 125.02, 129.62], "AAPL closed at {closes:?}");
         expect_records(&output, 8)
     }
 
     fn second_sync(&mut self) -> Result<()> {
-        title(
-            5,
-            "A second sync, up to Monday",
-            "Look at: only what is new. AAPL has Monday, X:BTCUSD has the weekend too.",
-        )?;
-        let output = self.sync(MONDAY)?;
+        title(5, "The next sync, up to Monday", "Only what is new: AAPL's Monday, and X:BTCUSD's weekend, too.")?;
+        let output = self.sync_prices(MONDAY)?;
         expect_records(&output, 4)
     }
 
@@ -124,114 +120,172 @@ impl Demo {
         title(
             6,
             "A split",
-            "On Tuesday AAPL gives two shares for one (invented), and the API now tells all of its history at half the \
-             price. Look at: the WARN, and AAPL from the first day on again. X:BTCUSD has only Tuesday.",
+            "On Tuesday AAPL gives two shares for one (invented), and from now on the API shows all of its history at \
+             half the price. Look at the WARN: the connector notices, and reads AAPL from the first day on again. \
+             X:BTCUSD has only Tuesday.",
         )?;
         split_apple(&mut self.api.market());
-        let output = self.sync(TUESDAY)?;
+        let output = self.sync_prices(TUESDAY)?;
         let warnings = output.logs("WARN");
-        ensure!(warnings.len() == 1, "{} warnings", warnings.len());
-        ensure!(
-            warnings[0].starts_with("AAPL: the prices of"),
-            "{}",
-            warnings[0]
-        );
-        let closes = closes(&output, "AAPL");
-        ensure!(
-            closes == [62.535, 63.18, 62.51, 64.81, 65.075, 65.365],
-            "AAPL: {closes:?}"
-        );
+        ensure!(matches!(warnings[..], [warning] if warning.contains("AAPL: prices changed")), "{warnings:?}");
         let requests = self.api.take_requests().len();
-        say(&format!("The whole WARN: {}.", warnings[0]))?;
+        self.show_both_tables()?;
         say(&format!(
-            "The table is on one basis again. Two tickers, {requests} requests: the one that shows what is new also \
-             shows that the past has changed."
+            "Two tickers, {requests} requests: the request that brings the new day also shows that the past has changed."
         ))
+    }
+
+    /// AAPL in this connector's table, and in one that an ordinary incremental sync would have filled.
+    fn show_both_tables(&self) -> Result<()> {
+        let rows = self.prices.rows.rows.iter();
+        let rows: Vec<_> = rows
+            .filter(|((ticker, _), _)| ticker == "AAPL")
+            .filter_map(|((_, day), row)| Some((day.clone(), row["price"].as_f64()?)))
+            .collect();
+        ensure!(rows.len() == 6, "{rows:?}");
+        let last = rows.len() - 1;
+        let row = |(number, (day, close)): (usize, &(String, f64))| {
+            let ordinary = self.ordinary.get(day).copied().unwrap_or_default();
+            let is_on_old_basis = (ordinary / close - 2.0).abs() < 1e-9;
+            ensure!(is_on_old_basis == (number < last), "{day}: {close}");
+            let remark = if number == last { "2 for 1" } else { "" };
+            Ok([day.clone(), ordinary.to_string(), close.to_string(), remark.to_owned()])
+        };
+        let rows: Vec<_> = rows.iter().enumerate().map(row).collect::<Result<_>>()?;
+        say("AAPL's closes in two tables that were synced day by day:")?;
+        let headings = ["", "ordinary sync", "this connector", ""];
+        table(headings, &rows, |row, column| row < last && column == 1);
+        say("In the ordinary one the price falls by half overnight; in this one it does not.")
     }
 
     fn correction(&mut self) -> Result<()> {
         title(
             7,
             "A correction",
-            "The exchange corrects AAPL's close of last Thursday. Look at: one record, and an INFO that says why.",
+            "The exchange corrects AAPL's close of last Thursday: one record, and an INFO that says why.",
         )?;
         // The API's own figure is the one before the split.
         ensure!(
-            correct(
-                &mut self.api.market(),
-                BarSize::DAY,
-                "AAPL",
-                date(2023, 1, 5),
-                125.1
-            ),
+            correct(&mut self.api.market(), BarSize::DAY, "AAPL", date(2023, 1, 5), 125.1),
             "there is no bar to be corrected"
         );
-        let output = self.sync(TUESDAY)?;
+        let output = self.sync_prices(TUESDAY)?;
         let closes = closes(&output, "AAPL");
         ensure!(closes == [62.55], "AAPL: {closes:?}");
         expect_records(&output, 1)
     }
 
-    fn wrong_key(&self) -> Result<()> {
+    fn gap(&mut self) -> Result<()> {
         title(
             8,
-            "A wrong key",
-            "Look at: FAILED, and what to do about it, in the form.",
+            "A gap",
+            "The stream market_prices has every stock of a day in one request. Today the API is under load, and returns \
+             nothing for Thursday. Was it a holiday? SPY, which always trades, has a bar. Look at the WARN.",
         )?;
-        let output = self
-            .connector
-            .run("check", &[self.connector.config_with_wrong_key()?])?;
+        self.api.inject_faults(|_, request| {
+            let is_thursday = request.path.ends_with("/stocks/2023-01-05");
+            is_thursday.then(|| Fault::body(r#"{"status":"OK","resultsCount":0,"results":[]}"#))
+        });
+        let output = sync(&self.api, &self.connector, &mut self.market_prices, FRIDAY)?;
+        expect_records(&output, 6)?;
+        let warnings = output.logs("WARN");
+        ensure!(matches!(warnings[..], [warning] if warning.contains("2023-01-05")), "{warnings:?}");
+        say("The next sync requests Thursday again, and the gap is filled:")?;
+        self.api.heal();
+        let output = sync(&self.api, &self.connector, &mut self.market_prices, FRIDAY)?;
+        expect_records(&output, 2)?;
+        let differences = self.market_prices.differences(&self.api, FRIDAY);
+        ensure!(differences.is_empty(), "{}", differences.join("\n"));
+        Ok(())
+    }
+
+    fn events(&self) -> Result<()> {
+        title(
+            9,
+            "Splits and dividends",
+            "The streams of splits and dividends have the factors that turn prices as they were traded, such as those of \
+             market_prices, into adjusted ones.",
+        )?;
+        self.api.market().dividend("AAPL", MONDAY, 0.24);
+        let stream = |name| json!({"stream": {"name": name}, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"});
+        let catalog = json!({"streams": [stream("stock_splits"), stream("stock_dividends")]});
+        let output = self.connector.run(
+            "read",
+            &[self.connector.config(TUESDAY)?, self.connector.argument("--catalog", "catalog.json", &catalog)?],
+        )?;
+        let rows: Vec<_> = output.records().into_iter().map(event_row).collect();
+        let days: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
+        ensure!(days == ["2023-01-10", "2023-01-09"], "{days:?}");
+        table(["first day", "event", "factor", ""], &rows, |_, _| false);
+        say("Prices before a day, times its factor, are comparable with those from that day on.")
+    }
+
+    fn wrong_key(&self) -> Result<()> {
+        title(10, "A wrong key", "The form shows what is wrong, and what to do.")?;
+        let output = self.connector.run("check", &[self.connector.config_with_wrong_key()?])?;
         let (status, message) = output.connection_status();
         ensure!(status == "FAILED", "the check says {status}");
-        ensure!(
-            message.contains("Check api_key"),
-            "the check does not say what to do: {message}"
-        );
-        say(&format!("The whole message: {message}"))
+        ensure!(message.contains("Check api_key"), "the check does not say what to do: {message}");
+        Ok(())
     }
 
-    /// Syncs up to a day as Airbyte does, with the last state, and compares the table with the truth.
-    fn sync(&mut self, last_day: Date) -> Result<Output> {
-        self.api.take_requests();
-        let catalog = serde_json::from_str(include_str!("../configured_catalog.json"))?;
-        let mut files = vec![
-            self.connector.config(&last_day.to_string())?,
-            self.connector
-                .argument("--catalog", "catalog.json", &catalog)?,
-        ];
-        if let Some(state) = &self.state {
-            files.push(
-                self.connector
-                    .argument("--state", "state.json", &json!([state]))?,
-            );
+    /// Syncs the day bars up to a day, and compares the table with the truth.
+    fn sync_prices(&mut self, last_day: Date) -> Result<Output> {
+        let output = sync(&self.api, &self.connector, &mut self.prices, last_day)?;
+        let differences = self.prices.differences(&self.api, last_day);
+        ensure!(differences.is_empty(), "the table is wrong:\n{}", differences.join("\n"));
+        for (ticker, day, close) in output.prices() {
+            if ticker == "AAPL" {
+                self.ordinary.entry(day.to_owned()).or_insert(close);
+            }
         }
-        let output = self.connector.run("read", &files)?;
-        self.state = Some(output.states().pop().context("the read wrote no STATE")?);
-        self.table.load(&output);
-        let differences = self.table.differences(&self.truth(last_day));
-        ensure!(
-            differences.is_empty(),
-            "the table is wrong:\n{}",
-            differences.join("\n")
-        );
         Ok(output)
     }
+}
 
-    /// What a full read would give now.
-    fn truth(&self, last_day: Date) -> Destination {
-        let market = self.api.market();
-        let records = TICKERS.iter().flat_map(|ticker| {
-            let bars = final_records(&market, BarSize::DAY, ticker, true, market.now);
-            bars.into_iter()
-                .filter(|(start, _)| ends_by(BarSize::DAY, ticker, *start, last_day))
-                .map(|(_, record)| record)
-        });
-        let mut truth = Destination::default();
-        for record in records {
-            truth.insert(&record);
-        }
-        truth
+/// Syncs a table up to a day as Airbyte does, with the last state.
+fn sync(api: &FakeApi, connector: &Connector, table: &mut Table, last_day: Date) -> Result<Output> {
+    api.take_requests();
+    let catalog = json!({"streams": [{
+        "stream": {"name": table.stream}, "sync_mode": "incremental", "destination_sync_mode": "append_dedup",
+    }]});
+    let mut files = vec![connector.config(last_day)?, connector.argument("--catalog", "catalog.json", &catalog)?];
+    if let Some(state) = &table.state {
+        files.push(connector.argument("--state", "state.json", &json!([state]))?);
     }
+    let output = connector.run("read", &files)?;
+    table.state = Some(output.states().pop().context("the read wrote no STATE")?);
+    table.rows.load(&output);
+    Ok(output)
+}
+
+impl Table {
+    /// Compares the rows with what a full read would give now.
+    fn differences(&self, api: &FakeApi, last_day: Date) -> Vec<String> {
+        let market = api.market();
+        let mut truth = Destination::default();
+        for ticker in self.tickers {
+            for (start, record) in final_records(&market, BarSize::DAY, ticker, self.adjusted, market.now) {
+                if ends_by(BarSize::DAY, ticker, start, last_day) {
+                    truth.insert(&record);
+                }
+            }
+        }
+        self.rows.differences(&truth)
+    }
+}
+
+/// A row for a split or a dividend: its day, what it is, and its factor.
+fn event_row(record: &Value) -> [String; 4] {
+    let (day, event) = if let Some(amount) = record["cash_amount"].as_f64() {
+        (&record["ex_dividend_date"], format!("${amount} a share"))
+    } else {
+        let (from, to) = (&record["split_from"], &record["split_to"]);
+        (&record["execution_date"], format!("{to} for {from}"))
+    };
+    let day = day.as_str().unwrap_or_default().to_owned();
+    let factor = record["historical_adjustment_factor"].as_f64().unwrap_or_default();
+    [day, event, format!("{factor:.4}"), String::new()]
 }
 
 fn names(object: &Value) -> Result<Vec<&str>> {
@@ -242,10 +296,7 @@ fn names(object: &Value) -> Result<Vec<&str>> {
 /// The closes of a ticker among the records.
 fn closes(output: &Output, ticker: &str) -> Vec<f64> {
     let prices = output.prices().into_iter();
-    prices
-        .filter(|(of, _, _)| *of == ticker)
-        .map(|(_, _, price)| price)
-        .collect()
+    prices.filter(|(of, _, _)| *of == ticker).map(|(_, _, price)| price).collect()
 }
 
 fn expect_records(output: &Output, count: usize) -> Result<()> {

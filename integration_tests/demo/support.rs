@@ -12,6 +12,8 @@ pub mod days;
 pub mod destination;
 #[path = "../support/fake_api.rs"]
 pub mod fake_api;
+#[path = "../support/fault.rs"]
+pub mod fault;
 #[path = "../support/market.rs"]
 pub mod market;
 #[path = "../support/output.rs"]

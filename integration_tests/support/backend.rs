@@ -8,12 +8,14 @@ use chrono::{DateTime, Utc};
 use source_stock_ticker_api::clock::SharedClock;
 
 use super::answers::{Answer, answer, error};
+use super::fault::Fault;
 use super::market::Market;
 
 /// The one key that the fake API knows.
 pub const KEY: &str = "pk_0000testkey0000";
 
-const OVER_QUOTA: &str = "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.";
+const OVER_QUOTA: &str =
+    "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.";
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -29,20 +31,12 @@ pub struct Request {
 impl Request {
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(header, _)| header == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Whether it asks for the first page of a range, and not for one that a `next_url` named.
-    pub fn is_first_page(&self) -> bool {
-        !self.query.contains("cursor=")
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Decides by the request's number, from 0, and the request itself what goes wrong with its answer.
-pub type FaultInjector<F> = Box<dyn Fn(usize, &Request) -> Option<F> + Send>;
+pub type FaultInjector = Box<dyn Fn(usize, &Request) -> Option<Fault> + Send>;
 
 /// So many requests in any 60 seconds of a clock.
 struct Quota {
@@ -51,34 +45,26 @@ struct Quota {
     granted: VecDeque<Duration>,
 }
 
-/// What a server knows and notes; `F` is how its answers can go wrong.
-struct Backend<F> {
+/// What a server knows and notes.
+struct Backend {
     market: Mutex<Market>,
     requests: Mutex<Vec<Request>>,
-    injector: Mutex<FaultInjector<F>>,
+    injector: Mutex<FaultInjector>,
     quota: Mutex<Option<Quota>>,
     /// The clock that the market's time follows, if it does.
     clock: Mutex<Option<SharedClock>>,
 }
 
 /// A fake of the API; it serves until the process ends.
-pub struct Api<F> {
+#[derive(Clone)]
+pub struct FakeApi {
     origin: String,
-    backend: Arc<Backend<F>>,
+    backend: Arc<Backend>,
 }
 
-impl<F> Clone for Api<F> {
-    fn clone(&self) -> Api<F> {
-        Api {
-            origin: self.origin.clone(),
-            backend: self.backend.clone(),
-        }
-    }
-}
-
-impl<F> Api<F> {
+impl FakeApi {
     /// The fake API that answers from `market` at `origin`.
-    pub(super) fn new(origin: String, market: Market) -> Api<F> {
+    pub(super) fn new(origin: String, market: Market) -> FakeApi {
         let backend = Backend {
             market: Mutex::new(market),
             requests: Mutex::default(),
@@ -86,10 +72,7 @@ impl<F> Api<F> {
             quota: Mutex::default(),
             clock: Mutex::default(),
         };
-        Api {
-            origin,
-            backend: Arc::new(backend),
-        }
+        FakeApi { origin, backend: Arc::new(backend) }
     }
 
     /// The `api_url` for a configuration.
@@ -107,8 +90,13 @@ impl<F> Api<F> {
         std::mem::take(&mut *self.backend.requests.lock().expect("no panic"))
     }
 
+    /// How many requests came in since they were last taken.
+    pub fn request_count(&self) -> usize {
+        self.backend.requests.lock().expect("no panic").len()
+    }
+
     /// From now on `injector` decides what goes wrong with each answer.
-    pub fn inject_faults(&self, injector: impl Fn(usize, &Request) -> Option<F> + Send + 'static) {
+    pub fn inject_faults(&self, injector: impl Fn(usize, &Request) -> Option<Fault> + Send + 'static) {
         *self.backend.injector.lock().expect("no panic") = Box::new(injector);
     }
 
@@ -119,11 +107,7 @@ impl<F> Api<F> {
 
     /// From now on only so many requests get through in any 60 seconds of `clock`.
     pub fn set_quota(&self, allowed: usize, clock: SharedClock) {
-        let quota = Quota {
-            allowed,
-            clock,
-            granted: VecDeque::new(),
-        };
+        let quota = Quota { allowed, clock, granted: VecDeque::new() };
         *self.backend.quota.lock().expect("no panic") = Some(quota);
     }
 
@@ -133,23 +117,13 @@ impl<F> Api<F> {
     }
 
     /// Notes a request: the answer that is due, and what is to go wrong with it.
-    pub(super) fn receive(
-        &self,
-        path: &str,
-        query: &str,
-        headers: Vec<(String, String)>,
-    ) -> (Answer, Option<F>) {
+    pub(super) fn receive(&self, path: &str, query: &str, headers: Vec<(String, String)>) -> (Answer, Option<Fault>) {
         let backend = &*self.backend;
         if let Some(clock) = &*backend.clock.lock().expect("no panic") {
             self.market().now = clock.now();
         }
         let time = self.market().now;
-        let request = Request {
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers,
-            time,
-        };
+        let request = Request { path: path.to_owned(), query: query.to_owned(), headers, time };
         let number = {
             let mut requests = backend.requests.lock().expect("no panic");
             requests.push(request.clone());
@@ -170,19 +144,11 @@ impl<F> Api<F> {
 
     fn is_over_quota(&self) -> bool {
         let mut quota = self.backend.quota.lock().expect("no panic");
-        let Some(Quota {
-            allowed,
-            clock,
-            granted,
-        }) = quota.as_mut()
-        else {
+        let Some(Quota { allowed, clock, granted }) = quota.as_mut() else {
             return false;
         };
         let now = clock.elapsed();
-        while granted
-            .front()
-            .is_some_and(|then| *then + Duration::from_secs(60) <= now)
-        {
+        while granted.front().is_some_and(|then| *then + Duration::from_secs(60) <= now) {
             granted.pop_front();
         }
         let is_over = granted.len() >= *allowed;

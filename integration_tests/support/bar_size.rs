@@ -23,34 +23,15 @@ pub struct BarSize {
 }
 
 impl BarSize {
-    pub const MINUTE: BarSize = BarSize {
-        multiplier: 1,
-        unit: Unit::Minute,
-    };
-    pub const FIVE_MINUTES: BarSize = BarSize {
-        multiplier: 5,
-        unit: Unit::Minute,
-    };
-    pub const FIFTEEN_MINUTES: BarSize = BarSize {
-        multiplier: 15,
-        unit: Unit::Minute,
-    };
-    pub const HOUR: BarSize = BarSize {
-        multiplier: 1,
-        unit: Unit::Hour,
-    };
-    pub const DAY: BarSize = BarSize {
-        multiplier: 1,
-        unit: Unit::Day,
-    };
-    pub const WEEK: BarSize = BarSize {
-        multiplier: 1,
-        unit: Unit::Week,
-    };
-    pub const MONTH: BarSize = BarSize {
-        multiplier: 1,
-        unit: Unit::Month,
-    };
+    pub const MINUTE: BarSize = BarSize::of(1, Unit::Minute);
+    pub const HOUR: BarSize = BarSize::of(1, Unit::Hour);
+    pub const DAY: BarSize = BarSize::of(1, Unit::Day);
+    pub const WEEK: BarSize = BarSize::of(1, Unit::Week);
+    pub const MONTH: BarSize = BarSize::of(1, Unit::Month);
+
+    const fn of(multiplier: u32, unit: Unit) -> BarSize {
+        BarSize { multiplier, unit }
+    }
 
     /// The size that the segments of a path name.
     pub fn parse(multiplier: &str, unit: &str) -> Option<BarSize> {
@@ -62,10 +43,7 @@ impl BarSize {
             "month" => Unit::Month,
             _ => return None,
         };
-        Some(BarSize {
-            multiplier: multiplier.parse().ok()?,
-            unit,
-        })
+        Some(BarSize { multiplier: multiplier.parse().ok()?, unit })
     }
 
     /// The API's word for the unit.
@@ -107,10 +85,9 @@ impl BarSize {
         match self.unit {
             Unit::Minute => start + 60_000 * i64::from(self.multiplier),
             Unit::Hour => start + 3_600_000 * i64::from(self.multiplier),
-            Unit::Day | Unit::Week | Unit::Month => midnight(
-                zone,
-                self.last_day(date_in(zone, moment_at(start))) + Days::new(1),
-            ),
+            Unit::Day | Unit::Week | Unit::Month => {
+                midnight(zone, self.last_day(date_in(zone, moment_at(start))) + Days::new(1))
+            }
         }
     }
 }

@@ -29,20 +29,12 @@ struct Time {
 impl SimulatedClock {
     /// A clock on which a wait is over at once.
     pub fn at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
-        Arc::new(SimulatedClock {
-            started: now,
-            has_many_threads: false,
-            time: Mutex::default(),
-        })
+        Arc::new(SimulatedClock { started: now, has_many_threads: false, time: Mutex::default() })
     }
 
     /// A clock for threads that wait while others work: time passes when all of them wait, up to the first that wakes.
     pub fn for_threads_at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
-        Arc::new(SimulatedClock {
-            started: now,
-            has_many_threads: true,
-            time: Mutex::default(),
-        })
+        Arc::new(SimulatedClock { started: now, has_many_threads: true, time: Mutex::default() })
     }
 
     /// Lets time pass.
@@ -83,11 +75,7 @@ impl Clock for SimulatedClock {
                 time.elapsed = time.elapsed.max(moment);
             }
         }
-        let own = time
-            .sleepers
-            .iter()
-            .position(|sleeper| *sleeper == moment)
-            .expect("pushed above");
+        let own = time.sleepers.iter().position(|sleeper| *sleeper == moment).expect("pushed above");
         time.sleepers.swap_remove(own);
         time.looks += 1;
     }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use source_stock_ticker_api::clock::SharedClock;
 use source_stock_ticker_api::polygon::RequestPolicy;
-use source_stock_ticker_api::{Environment, run};
+use source_stock_ticker_api::{Environment, Terminal, run};
 use tempfile::TempDir;
 
-use super::backend::{Api, KEY};
+use super::backend::{FakeApi, KEY};
 use super::clock::SimulatedClock;
 use super::days::moment;
 pub use super::destination::Destination;
@@ -25,16 +25,8 @@ use super::output::Scrutiny;
 pub const BINARY: &str = env!("CARGO_BIN_EXE_source-stock-ticker-api");
 
 /// Variables that would send requests elsewhere.
-const PROXY_VARIABLES: [&str; 8] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-];
+const PROXY_VARIABLES: [&str; 8] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 /// A connector with its files.
 pub struct Connector {
@@ -50,7 +42,7 @@ pub struct Connector {
 
 impl Connector {
     /// Configured for a fake API and its key; reads `stock_prices` incrementally.
-    pub fn new<F>(api: &Api<F>, stock_ticker: &str) -> Connector {
+    pub fn new(api: &FakeApi, stock_ticker: &str) -> Connector {
         Connector::with_url(&api.url(), stock_ticker)
     }
 
@@ -80,15 +72,7 @@ impl Connector {
 
     /// Hands over the last state of an earlier output, as the platform does.
     pub fn resume_from(&mut self, output: &Output) -> &mut Connector {
-        self.state = Some(json!(
-            output.states().last().into_iter().collect::<Vec<_>>()
-        ));
-        self
-    }
-
-    /// Hands over a state: the `state` of one STATE message.
-    pub fn resume_from_state(&mut self, state: &Value) -> &mut Connector {
-        self.state = Some(json!([state]));
+        self.state = Some(json!(output.states().last().into_iter().collect::<Vec<_>>()));
         self
     }
 
@@ -136,35 +120,19 @@ impl Connector {
     }
 
     /// Runs a command of the library whose stdout is closed after so many lines: what it wrote until then.
-    pub fn run_until_line(
-        &self,
-        clock: &Arc<SimulatedClock>,
-        command: &str,
-        lines: usize,
-    ) -> Output {
-        let mut stdout = ClosingWriter {
-            text: Vec::new(),
-            remaining: lines,
-        };
+    pub fn run_until_line(&self, clock: &Arc<SimulatedClock>, command: &str, lines: usize) -> Output {
+        let mut stdout = ClosingWriter { text: Vec::new(), remaining: lines };
         self.run_into(clock, command, &mut stdout);
         Output::checked(stdout.text, None, self.scrutiny)
     }
 
     fn run_into(&self, clock: &Arc<SimulatedClock>, command: &str, stdout: &mut dyn Write) -> u8 {
         let clock: SharedClock = clock.clone();
-        let quick = |policy| RequestPolicy {
-            read_timeout: self.read_timeout,
-            ..policy
-        };
+        let quick = |policy| RequestPolicy { read_timeout: self.read_timeout, ..policy };
         let (check_policy, sync_policy) = (quick(RequestPolicy::CHECK), quick(RequestPolicy::SYNC));
-        let environment = Environment {
-            clock,
-            check_policy,
-            sync_policy,
-            shows_progress: false,
-        };
-        let arguments =
-            std::iter::once("source-stock-ticker-api".to_owned()).chain(self.arguments(command));
+        let environment =
+            Environment { clock, check_policy, sync_policy, terminal: Terminal::default(), exchange: None };
+        let arguments = std::iter::once("source-stock-ticker-api".to_owned()).chain(self.arguments(command));
         run(arguments, &environment, stdout)
     }
 }
@@ -180,10 +148,7 @@ impl Write for ClosingWriter {
         if self.remaining == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let length = bytes
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(bytes.len(), |end| end + 1);
+        let length = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
         self.remaining -= usize::from(bytes[..length].ends_with(b"\n"));
         self.text.extend_from_slice(&bytes[..length]);
         Ok(length)
@@ -212,11 +177,7 @@ pub fn run_binary<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
 /// Runs a command line of the built binary; whatever it does, it writes nothing to stderr.
 pub fn run_command(command: &mut Command) -> Output {
     let ended = command.output().expect("the binary runs");
-    assert_eq!(
-        String::from_utf8_lossy(&ended.stderr),
-        "",
-        "nothing goes to stderr"
-    );
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "nothing goes to stderr");
     Output::new(ended.stdout, ended.status.code().expect("it is not killed"))
 }
 

@@ -11,11 +11,7 @@ pub const NEW_YORK: Tz = Tz::America__New_York;
 
 /// The zone by whose days a ticker's market lives.
 pub fn zone_of(ticker: &str) -> Tz {
-    if ticker.starts_with("X:") || ticker.starts_with("C:") {
-        Tz::UTC
-    } else {
-        NEW_YORK
-    }
+    if ticker.starts_with("X:") || ticker.starts_with("C:") { Tz::UTC } else { NEW_YORK }
 }
 
 /// A date that exists.
@@ -46,10 +42,7 @@ pub fn new_york_date(moment: DateTime<Utc>) -> Date {
 /// A time of a day in a zone, epoch milliseconds.
 pub fn time_in(zone: Tz, day: Date, hour: u32, minute: u32) -> i64 {
     let local = day.and_hms_opt(hour, minute, 0).expect("a time of the day");
-    zone.from_local_datetime(&local)
-        .earliest()
-        .expect("a time that the clocks show")
-        .timestamp_millis()
+    zone.from_local_datetime(&local).earliest().expect("a time that the clocks show").timestamp_millis()
 }
 
 /// The midnight that begins a day in a zone, epoch milliseconds.

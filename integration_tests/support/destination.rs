@@ -18,11 +18,7 @@ pub struct Destination {
 impl Destination {
     /// Takes the records over; returns how many rows were there already.
     pub fn load(&mut self, output: &Output) -> usize {
-        output
-            .records()
-            .into_iter()
-            .filter(|record| self.insert(record).is_some())
-            .count()
+        output.records().into_iter().filter(|record| self.insert(record).is_some()).count()
     }
 
     /// Takes a record over; returns the row that was there already.
@@ -49,8 +45,5 @@ impl Destination {
 /// The primary key of a record.
 pub fn primary_key(record: &Value) -> PrimaryKey {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    (
-        text(&record["stock_ticker"]),
-        text(record.get("timestamp").unwrap_or(&record["date"])),
-    )
+    (text(&record["stock_ticker"]), text(record.get("timestamp").unwrap_or(&record["date"])))
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, Months, Utc};
 
 use super::bar_size::BarSize;
-use super::days::{
-    Date, date, date_in, midnight, moment, moment_at, new_york_date, new_york_midnight, zone_of,
-};
+use super::days::{Date, date, date_in, midnight, moment, moment_at, new_york_date, new_york_midnight, zone_of};
 
 /// One bar as it was traded, or as the API shows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,32 +27,17 @@ impl TradedBar {
     pub fn closing_at(close: f64) -> TradedBar {
         let (open, high, low) = (close - 0.5, close + 1.0, close - 1.0);
         let (volume, traded) = (Some(1_000_000.0), Some((close, 5_000)));
-        TradedBar {
-            open,
-            high,
-            low,
-            close,
-            volume,
-            traded,
-            shown_from: None,
-        }
+        TradedBar { open, high, low, close, volume, traded, shown_from: None }
     }
 
     /// The same bar without volume, as indices have it.
     pub fn without_volume(self) -> TradedBar {
-        TradedBar {
-            volume: None,
-            traded: None,
-            ..self
-        }
+        TradedBar { volume: None, traded: None, ..self }
     }
 
     /// The same bar, which the API shows only from a moment on.
     pub fn shown_from(self, moment: DateTime<Utc>) -> TradedBar {
-        TradedBar {
-            shown_from: Some(moment),
-            ..self
-        }
+        TradedBar { shown_from: Some(moment), ..self }
     }
 
     /// The bar after splits of so many new shares for an old one.
@@ -83,24 +66,8 @@ pub const AAPL: [(Date, TradedBar); 6] = [
     (date(2023, 1, 10), bar(130.26, 131.2636, 128.12, 130.73, 63_896_155.0, 129.822, 554_940)),
 ];
 
-const fn bar(
-    open: f64,
-    high: f64,
-    low: f64,
-    close: f64,
-    volume: f64,
-    vwap: f64,
-    trades: u64,
-) -> TradedBar {
-    TradedBar {
-        open,
-        high,
-        low,
-        close,
-        volume: Some(volume),
-        traded: Some((vwap, trades)),
-        shown_from: None,
-    }
+const fn bar(open: f64, high: f64, low: f64, close: f64, volume: f64, vwap: f64, trades: u64) -> TradedBar {
+    TradedBar { open, high, low, close, volume: Some(volume), traded: Some((vwap, trades)), shown_from: None }
 }
 
 /// New shares for old ones.
@@ -113,6 +80,15 @@ pub struct Split {
     pub ratio: f64,
     /// From when on the API knows it.
     pub known_from: DateTime<Utc>,
+}
+
+/// Cash for each share.
+#[derive(Debug, Clone)]
+pub struct Dividend {
+    pub ticker: String,
+    /// The first day without it.
+    pub ex_day: Date,
+    pub amount: f64,
 }
 
 /// Where a plan's history begins.
@@ -138,6 +114,7 @@ pub type Bars = BTreeMap<i64, TradedBar>;
 pub struct Market {
     pub bars: BTreeMap<(BarSize, String), Bars>,
     pub splits: Vec<Split>,
+    pub dividends: Vec<Dividend>,
     /// Bars that begin later are not there yet.
     pub now: DateTime<Utc>,
     /// Whether the plan shows today's bars.
@@ -152,14 +129,7 @@ impl Market {
     /// An empty market at a moment, on a plan without limits.
     pub fn at(now: &str) -> Market {
         let (bars, splits, now) = (BTreeMap::new(), Vec::new(), moment(now));
-        Market {
-            bars,
-            splits,
-            now,
-            shows_today: true,
-            floor: None,
-            page_size: 50_000,
-        }
+        Market { bars, splits, dividends: Vec::new(), now, shows_today: true, floor: None, page_size: 50_000 }
     }
 
     /// Adds a stock's day bar.
@@ -177,10 +147,7 @@ impl Market {
 
     /// Adds a bar of any size by its start, epoch milliseconds; or replaces it: a correction.
     pub fn bar(&mut self, size: BarSize, ticker: &str, start: i64, bar: TradedBar) -> &mut Market {
-        self.bars
-            .entry((size, ticker.to_owned()))
-            .or_default()
-            .insert(start, bar);
+        self.bars.entry((size, ticker.to_owned())).or_default().insert(start, bar);
         self
     }
 
@@ -191,21 +158,20 @@ impl Market {
 
     /// Takes a bar away.
     pub fn remove(&mut self, size: BarSize, ticker: &str, start: i64) -> &mut Market {
-        self.bars_of(size, ticker)
-            .remove(&start)
-            .expect("a bar that is there");
+        self.bars_of(size, ticker).remove(&start).expect("a bar that is there");
         self
     }
 
     /// Adds a split, which the API knows from the midnight on that begins its first day.
     pub fn split(&mut self, ticker: &str, first_day: Date, ratio: f64) -> &mut Market {
         let known_from = moment_at(new_york_midnight(first_day));
-        self.splits.push(Split {
-            ticker: ticker.to_owned(),
-            first_day,
-            ratio,
-            known_from,
-        });
+        self.splits.push(Split { ticker: ticker.to_owned(), first_day, ratio, known_from });
+        self
+    }
+
+    /// Adds a dividend.
+    pub fn dividend(&mut self, ticker: &str, ex_day: Date, amount: f64) -> &mut Market {
+        self.dividends.push(Dividend { ticker: ticker.to_owned(), ex_day, amount });
         self
     }
 
@@ -237,15 +203,9 @@ impl Market {
     /// The bars that the plan shows now, as it shows them, by start in epoch milliseconds.
     pub fn shown(&self, size: BarSize, ticker: &str, adjusted: bool) -> Bars {
         let zone = zone_of(ticker);
-        let floor = self
-            .floor_day(ticker)
-            .map_or(i64::MIN, |day| midnight(zone, day));
+        let floor = self.floor_day(ticker).map_or(i64::MIN, |day| midnight(zone, day));
         let today = midnight(zone, self.today(ticker));
-        let end = if self.shows_today {
-            self.now.timestamp_millis() + 1
-        } else {
-            today
-        };
+        let end = if self.shows_today { self.now.timestamp_millis() + 1 } else { today };
         let Some(bars) = self.bars.get(&(size, ticker.to_owned())) else {
             return Bars::new();
         };
@@ -254,46 +214,31 @@ impl Market {
         }
         bars.range(floor..end)
             .filter(|(_, bar)| bar.shown_from.is_none_or(|moment| moment <= self.now))
-            .map(|(start, bar)| {
-                (
-                    *start,
-                    bar.rescaled(if adjusted {
-                        self.ratio(ticker, *start)
-                    } else {
-                        1.0
-                    }),
-                )
-            })
+            .map(|(start, bar)| (*start, bar.rescaled(if adjusted { self.ratio(ticker, *start) } else { 1.0 })))
             .collect()
     }
 
     /// How many new shares one of a moment has become.
     fn ratio(&self, ticker: &str, start: i64) -> f64 {
         let day = new_york_date(moment_at(start));
-        let splits = self
-            .splits
-            .iter()
-            .filter(|split| split.ticker == ticker && split.known_from <= self.now);
-        splits
-            .filter(|split| day < split.first_day)
-            .map(|split| split.ratio)
-            .product()
+        let splits = self.splits.iter().filter(|split| split.ticker == ticker && split.known_from <= self.now);
+        splits.filter(|split| day < split.first_day).map(|split| split.ratio).product()
     }
 
     /// The tickers of which there are bars of a size.
     pub fn tickers(&self, size: BarSize) -> impl Iterator<Item = &str> {
-        self.bars
-            .keys()
-            .filter(move |(of, _)| *of == size)
-            .map(|(_, ticker)| ticker.as_str())
+        self.bars.keys().filter(move |(of, _)| *of == size).map(|(_, ticker)| ticker.as_str())
     }
+}
+
+/// What the tickers of its market begin with; nothing for a stock.
+pub fn prefix_of(ticker: &str) -> &str {
+    ticker.find(':').map_or("", |place| &ticker[..=place])
 }
 
 /// The weekdays among so many days from `first` on.
 pub fn weekdays(first: Date, days: u64) -> impl Iterator<Item = Date> {
     use chrono::{Datelike, Weekday};
     let day = move |number| first + Days::new(number);
-    (0..days)
-        .map(day)
-        .filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
+    (0..days).map(day).filter(|day| !matches!(day.weekday(), Weekday::Sat | Weekday::Sun))
 }

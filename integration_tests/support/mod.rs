@@ -8,8 +8,18 @@ pub mod connector;
 pub mod days;
 pub mod destination;
 pub mod fake_api;
+pub mod fault;
 pub mod market;
 pub mod output;
+mod output_checks;
 pub mod raw_api;
+pub mod scenario;
+pub mod streams;
 pub mod tls_server;
 pub mod truth;
+
+/// The suite tries one of so many places of what can be tried at many; `EVERY_PLACE=all` tries all of them.
+pub fn sampled(step: usize) -> usize {
+    let is_all = std::env::var("EVERY_PLACE").is_ok_and(|value| value == "all");
+    if is_all { 1 } else { step }
+}

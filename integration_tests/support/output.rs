@@ -21,7 +21,7 @@ pub struct Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scrutiny {
     EveryRecord,
-    /// Only the first: for the many runs of the model test.
+    /// Only the first: for tests with many runs.
     FirstRecord,
 }
 
@@ -42,21 +42,11 @@ impl Output {
         assert!(!text.contains(KEY), "the key is in the output");
         match exit_code {
             None => text.truncate(text.rfind('\n').map_or(0, |end| end + 1)),
-            Some(_) => assert!(
-                text.is_empty() || text.ends_with('\n'),
-                "the last line is whole"
-            ),
+            Some(_) => assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole"),
         }
-        let messages: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect(line))
-            .collect();
+        let messages: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
         check_schema(&messages, scrutiny);
-        let output = Output {
-            text,
-            messages,
-            exit_code,
-        };
+        let output = Output { text, messages, exit_code };
         output.check_order();
         output
     }
@@ -64,11 +54,7 @@ impl Output {
     /// What a run that was killed after so many lines would have written.
     pub fn first_lines(&self, count: usize) -> Output {
         let text: String = self.text.split_inclusive('\n').take(count).collect();
-        Output {
-            text,
-            messages: self.messages.iter().take(count).cloned().collect(),
-            exit_code: None,
-        }
+        Output { text, messages: self.messages.iter().take(count).cloned().collect(), exit_code: None }
     }
 
     /// What the protocol says of the order of messages, and that the records add up.
@@ -94,19 +80,12 @@ impl Output {
                 Some("STATE") => {
                     let stream = text(&message["state"]["stream"]["stream_descriptor"]["name"]);
                     let counted = message["state"]["sourceStats"]["recordCount"].as_f64();
-                    assert_eq!(
-                        counted,
-                        Some(records_since_state.insert(stream, 0.0).unwrap_or(0.0)),
-                        "recordCount"
-                    );
+                    assert_eq!(counted, Some(records_since_state.insert(stream, 0.0).unwrap_or(0.0)), "recordCount");
                 }
                 Some("TRACE") if message["trace"]["type"] == "STREAM_STATUS" => {
                     let status = &message["trace"]["stream_status"];
                     let stream = text(&status["stream_descriptor"]["name"]);
-                    statuses
-                        .entry(stream)
-                        .or_default()
-                        .push(text(&status["status"]));
+                    statuses.entry(stream).or_default().push(text(&status["status"]));
                 }
                 _ => {}
             }
@@ -114,69 +93,45 @@ impl Output {
         self.check_ends(&statuses, &records_since_state);
     }
 
-    fn check_ends(
-        &self,
-        statuses: &HashMap<&str, Vec<&str>>,
-        records_since_state: &HashMap<&str, f64>,
-    ) {
+    fn check_ends(&self, statuses: &HashMap<&str, Vec<&str>>, records_since_state: &HashMap<&str, f64>) {
         for (stream, statuses) in statuses {
             assert_eq!(statuses[0], "STARTED", "{stream}");
-            let ends = statuses
-                .iter()
-                .filter(|status| ["COMPLETE", "INCOMPLETE"].contains(*status))
-                .count();
+            let ends = statuses.iter().filter(|status| ["COMPLETE", "INCOMPLETE"].contains(*status)).count();
             let last = statuses[statuses.len() - 1];
             match self.exit_code {
                 None => assert!(ends <= 1, "{stream}: {statuses:?}"),
                 Some(0) => assert!(ends == 1 && last == "COMPLETE", "{stream}: {statuses:?}"),
-                Some(_) => assert!(
-                    ends == 1 && last.ends_with("COMPLETE"),
-                    "{stream}: {statuses:?}"
-                ),
+                Some(_) => assert!(ends == 1 && last.ends_with("COMPLETE"), "{stream}: {statuses:?}"),
             }
         }
         let is_covered = records_since_state.values().all(|count| *count == 0.0);
-        assert!(
-            is_covered || self.exit_code.is_none(),
-            "a STATE covers every record"
-        );
+        assert!(is_covered || self.exit_code.is_none(), "a STATE covers every record");
     }
 
     fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.messages
-            .iter()
-            .filter(move |message| message["type"] == kind)
+        self.messages.iter().filter(move |message| message["type"] == kind)
     }
 
     /// The `data` of the records.
     pub fn records(&self) -> Vec<&Value> {
-        self.of_type("RECORD")
-            .map(|message| &message["record"]["data"])
-            .collect()
+        self.of_type("RECORD").map(|message| &message["record"]["data"]).collect()
     }
 
     /// Ticker, date and price of the records.
     pub fn prices(&self) -> Vec<(&str, &str, f64)> {
         let price = |record: &Value| record["price"].as_f64().expect("a price");
-        let records = self
-            .of_type("RECORD")
-            .map(|message| &message["record"]["data"]);
-        records
-            .map(|record| {
-                (
-                    text(&record["stock_ticker"]),
-                    text(&record["date"]),
-                    price(record),
-                )
-            })
-            .collect()
+        let records = self.of_type("RECORD").map(|message| &message["record"]["data"]);
+        records.map(|record| (text(&record["stock_ticker"]), text(&record["date"]), price(record))).collect()
+    }
+
+    /// The dates of the records.
+    pub fn dates(&self) -> Vec<&str> {
+        self.prices().iter().map(|price| price.1).collect()
     }
 
     /// The `state` of the STATE messages.
     pub fn states(&self) -> Vec<Value> {
-        self.of_type("STATE")
-            .map(|message| message["state"].clone())
-            .collect()
+        self.of_type("STATE").map(|message| message["state"].clone()).collect()
     }
 
     /// The last `stream_state`.
@@ -186,9 +141,7 @@ impl Output {
 
     /// The `error` of the TRACE ERROR messages.
     pub fn errors(&self) -> Vec<&Value> {
-        let errors = self
-            .of_type("TRACE")
-            .filter(|message| message["trace"]["type"] == "ERROR");
+        let errors = self.of_type("TRACE").filter(|message| message["trace"]["type"] == "ERROR");
         errors.map(|message| &message["trace"]["error"]).collect()
     }
 
@@ -201,39 +154,66 @@ impl Output {
 
     /// The text of the logs of a level.
     pub fn logs(&self, level: &str) -> Vec<&str> {
-        let logs = self
-            .of_type("LOG")
-            .filter(|message| message["log"]["level"] == level);
-        logs.map(|message| text(&message["log"]["message"]))
-            .collect()
+        let logs = self.of_type("LOG").filter(|message| message["log"]["level"] == level);
+        logs.map(|message| text(&message["log"]["message"])).collect()
+    }
+
+    /// Asserts the failure's type and the words of its message.
+    #[track_caller]
+    pub fn assert_failure(&self, failure_type: &str, words: &[&str]) {
+        let (found, message) = self.failure();
+        assert_eq!(found, failure_type, "{message}");
+        assert_words(message, words);
+    }
+
+    /// Asserts how many logs there are of a level, and the words of each of them.
+    #[track_caller]
+    pub fn assert_logs(&self, level: &str, words: &[&[&str]]) {
+        let logs = self.logs(level);
+        assert_eq!(logs.len(), words.len(), "{level}: {logs:#?}");
+        for (log, words) in logs.iter().zip(words) {
+            assert_words(log, words);
+        }
+    }
+
+    /// Asserts that a log of a level has certain words.
+    #[track_caller]
+    pub fn assert_told(&self, level: &str, words: &[&str]) {
+        let logs = self.logs(level);
+        let has_words = |log: &&&str| words.iter().all(|word| log.contains(word));
+        assert!(logs.iter().any(|log| has_words(&log)), "{level}, {words:?}: {logs:#?}");
+    }
+
+    /// Asserts that nobody is warned.
+    #[track_caller]
+    pub fn assert_no_warning(&self, context: &str) {
+        assert_eq!(self.logs("WARN"), [""; 0], "{context}");
     }
 
     /// Status and message of the `CONNECTION_STATUS`.
     pub fn connection_status(&self) -> (&str, &str) {
-        let status = &self
-            .of_type("CONNECTION_STATUS")
-            .next()
-            .expect("a CONNECTION_STATUS")["connectionStatus"];
-        (
-            text(&status["status"]),
-            status["message"].as_str().unwrap_or(""),
-        )
+        let status = &self.of_type("CONNECTION_STATUS").next().expect("a CONNECTION_STATUS")["connectionStatus"];
+        (text(&status["status"]), status["message"].as_str().unwrap_or(""))
     }
 
     /// The stream statuses, in their order.
     pub fn statuses(&self) -> Vec<&str> {
-        let statuses = self
-            .of_type("TRACE")
-            .filter(|message| message["trace"]["type"] == "STREAM_STATUS");
-        statuses
-            .map(|message| text(&message["trace"]["stream_status"]["status"]))
-            .collect()
+        let statuses = self.of_type("TRACE").filter(|message| message["trace"]["type"] == "STREAM_STATUS");
+        statuses.map(|message| text(&message["trace"]["stream_status"]["status"])).collect()
     }
 
     /// Asserts that all went well.
     pub fn succeeded(self) -> Output {
         assert_eq!(self.exit_code, Some(0), "{:?}", self.errors());
         self
+    }
+}
+
+/// Asserts that a message has the words that matter; how it is phrased otherwise is open.
+#[track_caller]
+pub fn assert_words(message: &str, words: &[&str]) {
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
 }
 
@@ -249,10 +229,7 @@ fn check_schema(messages: &[Value], scrutiny: Scrutiny) {
             continue;
         }
         if !PROTOCOL.is_valid(message) {
-            let problems: Vec<String> = PROTOCOL
-                .iter_errors(message)
-                .map(|error| error.to_string())
-                .collect();
+            let problems: Vec<String> = PROTOCOL.iter_errors(message).map(|error| error.to_string()).collect();
             panic!("{message} is no message of the protocol: {problems:?}");
         }
     }

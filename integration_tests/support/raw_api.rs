@@ -1,58 +1,34 @@
-//! The fake API on a bare socket, for what is broken below HTTP. Where nothing is, it answers as `FakeApi` does.
+//! The fake API on a bare socket, for what is broken below HTTP. Otherwise it responds as the one on wiremock does.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use super::backend::Api;
+use super::backend::FakeApi;
+use super::fault::Fault;
 use super::market::Market;
 
 /// Longer than any test lets the connector wait: it hangs up first.
 const FOR_EVER: Duration = Duration::from_secs(5);
 
-/// How an answer can be broken.
-#[derive(Debug, Clone)]
-pub enum RawFault {
-    /// The connection ends before a byte of the answer.
-    Reset,
-    /// The connection ends after half of the body.
-    TruncatedBody,
-    /// The head comes, and then nothing.
-    Stall,
-    /// The body comes byte by byte, with so long a pause after each.
-    Trickle(Duration),
-    /// A body that never ends, declared as longer than any page.
-    OversizedBody,
-    /// A ready-made answer, head and all; the connection stays open.
-    Bytes(Vec<u8>),
-}
-
-/// The fake API on a bare socket.
-pub type RawApi = Api<RawFault>;
-
-impl RawApi {
-    /// Serves `market` on a free port until the process ends.
-    pub fn start(market: Market) -> RawApi {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let api = Api::new(
-            format!("http://{}", listener.local_addr().expect("an address")),
-            market,
-        );
-        let serving = api.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                stream.set_nodelay(true).expect("an option");
-                let api = serving.clone();
-                thread::spawn(move || serve(&api, stream));
-            }
-        });
-        api
-    }
+/// Serves `market` on a free port until the process ends.
+pub fn start(market: Market) -> FakeApi {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let api = FakeApi::new(format!("http://{}", listener.local_addr().expect("an address")), market);
+    let serving = api.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            stream.set_nodelay(true).expect("an option");
+            let api = serving.clone();
+            thread::spawn(move || serve(&api, stream));
+        }
+    });
+    api
 }
 
 /// Answers the requests of one connection until it ends or is to end.
-pub fn serve(api: &RawApi, stream: impl Read + Write) {
+pub fn serve(api: &FakeApi, stream: impl Read + Write) {
     let mut stream = BufReader::new(stream);
     while let Some((target, headers)) = read_request(&mut stream) {
         if !respond(api, &target, headers, stream.get_mut()) {
@@ -84,46 +60,39 @@ fn next_line(reader: &mut impl BufRead) -> Option<String> {
 }
 
 /// Answers; `false` if the connection is to be closed.
-fn respond(api: &RawApi, target: &str, headers: Headers, writer: &mut impl Write) -> bool {
+fn respond(api: &FakeApi, target: &str, headers: Headers, writer: &mut impl Write) -> bool {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let ((status, body), fault) = api.receive(path, query, headers);
-    let answer = http_answer(
-        status,
-        "Content-Type: application/json\r\n",
-        body.as_bytes(),
-    );
+    let answer = http_answer(status, "Content-Type: application/json\r\n", body.as_bytes());
     let head = &answer[..answer.len() - body.len()];
-    let mut send = |bytes: &[u8]| {
-        writer
-            .write_all(bytes)
-            .and_then(|()| writer.flush())
-            .is_ok()
-    };
+    let mut send = |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush()).is_ok();
     match fault {
         None => send(&answer),
-        Some(RawFault::Reset) => false,
-        Some(RawFault::TruncatedBody) => {
+        Some(Fault::Status(status, headers, body)) => {
+            let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+            send(&http_answer(status, &headers, body.as_bytes()))
+        }
+        Some(Fault::Changed(change)) => send(&http_answer(status, "", change(body).as_bytes())),
+        Some(Fault::Reset) => false,
+        Some(Fault::TruncatedBody) => {
             send(&answer[..answer.len() - body.len() / 2]);
             false
         }
-        Some(RawFault::Stall) => {
+        Some(Fault::Stall) => {
             send(head);
             thread::sleep(FOR_EVER);
             false
         }
-        Some(RawFault::Trickle(pause)) => {
-            send(head) && body.bytes().all(|byte| trickle(byte, pause, &mut send))
-        }
-        Some(RawFault::OversizedBody) => {
+        Some(Fault::Trickle(pause)) => send(head) && body.bytes().all(|byte| trickle(byte, pause, &mut send)),
+        Some(Fault::OversizedBody) => {
             let filler = vec![b' '; 1 << 16];
-            let mut goes_on =
-                send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{\"results\":[");
+            let mut goes_on = send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{\"results\":[");
             while goes_on {
                 goes_on = send(&filler);
             }
             false
         }
-        Some(RawFault::Bytes(bytes)) => send(&bytes),
+        Some(Fault::Bytes(bytes)) => send(&bytes),
     }
 }
 
@@ -134,11 +103,7 @@ fn trickle(byte: u8, pause: Duration, send: &mut impl FnMut(&[u8]) -> bool) -> b
 
 /// A whole HTTP answer: status, header lines (each with its `\r\n`) and body.
 pub fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n",
-        body.len()
-    )
-    .into_bytes();
+    let mut answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
     answer.extend_from_slice(body);
     answer
 }

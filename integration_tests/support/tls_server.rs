@@ -12,8 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
+use super::backend::FakeApi;
 use super::market::Market;
-use super::raw_api::{RawApi, serve};
+use super::raw_api::{self, serve};
 
 /// What is wrong with the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Certificate {
 pub struct TlsServer {
     address: SocketAddr,
     /// Answers the requests, and records which came through: with them the key did.
-    pub api: RawApi,
+    pub api: FakeApi,
     folder: TempDir,
 }
 
@@ -44,22 +45,15 @@ impl TlsServer {
         std::fs::write(folder.path().join("ca.pem"), ca).expect("a file");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let api = RawApi::start(market);
+        let api = raw_api::start(market);
         let serving = api.clone();
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let (api, connection) = (
-                    serving.clone(),
-                    ServerConnection::new(config.clone()).expect("a connection"),
-                );
+                let (api, connection) = (serving.clone(), ServerConnection::new(config.clone()).expect("a connection"));
                 thread::spawn(move || serve(&api, StreamOwned::new(connection, socket)));
             }
         });
-        TlsServer {
-            address,
-            api,
-            folder,
-        }
+        TlsServer { address, api, folder }
     }
 
     /// The `api_url` for a configuration.
@@ -77,13 +71,8 @@ impl TlsServer {
 fn certified(kind: Certificate) -> (String, Arc<ServerConfig>) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority =
-        CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a CA");
-    let name = if kind == Certificate::OtherName {
-        "elsewhere.example"
-    } else {
-        "localhost"
-    };
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a CA");
+    let name = if kind == Certificate::OtherName { "elsewhere.example" } else { "localhost" };
     let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     if kind == Certificate::Expired {
         parameters.not_before = date_time_ymd(2019, 1, 1);
@@ -95,38 +84,21 @@ fn certified(kind: Certificate) -> (String, Arc<ServerConfig>) {
         _ => parameters.signed_by(&key, &authority),
     };
     let certificate = certificate.expect("a certificate").der().clone();
-    (
-        pem(authority.der()),
-        server_config(
-            certificate,
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        ),
-    )
+    (pem(authority.der()), server_config(certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
 
 fn pem(certificate: &CertificateDer) -> String {
     let lines = STANDARD.encode(certificate);
-    let lines: Vec<&str> = lines
-        .as_bytes()
-        .chunks(64)
-        .map(|line| str::from_utf8(line).expect("ASCII"))
-        .collect();
-    format!(
-        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<&str> = lines.as_bytes().chunks(64).map(|line| str::from_utf8(line).expect("ASCII")).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
-fn server_config(
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-) -> Arc<ServerConfig> {
-    let config =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .expect("a matching key");
+fn server_config(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Arc<ServerConfig> {
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a matching key");
     Arc::new(config)
 }

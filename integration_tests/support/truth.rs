@@ -21,11 +21,8 @@ pub fn final_records(
     now: DateTime<Utc>,
 ) -> BTreeMap<i64, Value> {
     let shown = market.shown(size, ticker, adjusted);
-    let bars = shown
-        .iter()
-        .filter(|(start, _)| is_final(size, ticker, **start, now));
-    bars.map(|(start, bar)| (*start, record(size, ticker, *start, bar, adjusted)))
-        .collect()
+    let bars = shown.iter().filter(|(start, _)| is_final(size, ticker, **start, now));
+    bars.map(|(start, bar)| (*start, record(size, ticker, *start, bar, adjusted))).collect()
 }
 
 /// Whether a bar can be emitted: a day (week, month) is over in its market, a shorter bar for twenty minutes.
@@ -59,10 +56,7 @@ pub fn record(size: BarSize, ticker: &str, start: i64, bar: &TradedBar, adjusted
         "adjusted": adjusted,
     });
     if size.is_intraday() {
-        record["timestamp"] = moment_at(start)
-            .format("%Y-%m-%dT%H:%M:%SZ")
-            .to_string()
-            .into();
+        record["timestamp"] = moment_at(start).format("%Y-%m-%dT%H:%M:%SZ").to_string().into();
     }
     record
 }

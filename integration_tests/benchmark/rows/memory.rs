@@ -35,11 +35,7 @@ pub(crate) fn of_market(bench: &Bench) -> Result<()> {
             state: None,
         };
         let peak = warm_peak(bench, &server, &read)?;
-        report(
-            &format!("peak memory, market_prices of {what}"),
-            &peak,
-            "the same",
-        );
+        report(&format!("peak memory, market_prices of {what}"), &peak, "the same");
     }
     Ok(())
 }
@@ -54,10 +50,7 @@ pub(crate) fn of_tickers(bench: &Bench) -> Result<()> {
 
 /// Four tickers, each with a page of 40 MB of JSON.
 pub(crate) fn of_large_pages(bench: &Bench) -> Result<()> {
-    let exchange = Exchange {
-        bars_per_page: 1_000_000,
-        ..Exchange::default()
-    };
+    let exchange = Exchange { bars_per_page: 1_000_000, ..Exchange::default() };
     let server = Server::start(exchange, NETWORK)?;
     let sessions = 400_000 / MINUTES_PER_SESSION as u64;
     let first_day = NaiveDate::from_ymd_opt(2020, 1, 6).unwrap_or_default();

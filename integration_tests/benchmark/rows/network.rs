@@ -52,35 +52,15 @@ pub(crate) fn tickers(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), NETWORK)?;
     let tickers = make_tickers(500);
     let last_day = FIRST_DAY + Months::new(60);
-    let mut read = Read {
-        stream: "stock_prices",
-        tickers: &tickers,
-        first_day: FIRST_DAY,
-        last_day,
-        state: None,
-    };
+    let mut read = Read { stream: "stock_prices", tickers: &tickers, first_day: FIRST_DAY, last_day, state: None };
     let first = measure(bench, &server, "500 tickers, first sync", &read, "1.3 ×", 1)?;
     read.state = Some(&first.last_state);
     read.last_day = last_day + Days::new(1);
-    measure(
-        bench,
-        &server,
-        "500 tickers, the next day",
-        &read,
-        "1.3 ×",
-        1,
-    )?;
+    measure(bench, &server, "500 tickers, the next day", &read, "1.3 ×", 1)?;
     Ok(())
 }
 
-fn measure(
-    bench: &Bench,
-    server: &Server,
-    what: &str,
-    read: &Read,
-    goal: &str,
-    runs: usize,
-) -> Result<Run> {
+fn measure(bench: &Bench, server: &Server, what: &str, read: &Read, goal: &str, runs: usize) -> Result<Run> {
     let mut command = read.command(bench, server)?;
     server.take_requests();
     let run = observed(&mut command)?;

@@ -13,10 +13,8 @@ use crate::read::{Read, curl_in_sequence, tickers};
 use crate::server::Server;
 use crate::{Bench, report};
 
-const PYTHON_CONNECTOR: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/integration_tests/benchmark/tutorial_connector.py"
-);
+const PYTHON_CONNECTOR: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/benchmark/tutorial_connector.py");
 
 /// A Monday.
 pub(crate) const FIRST_DAY: Date = NaiveDate::from_ymd_opt(2004, 1, 5).expect("a day");
@@ -56,26 +54,14 @@ pub(crate) fn compare(bench: &Bench) -> Result<()> {
     let what = "read of ten pages, against curl's download";
     if is_there("curl") {
         let [of_read, of_curl] = medians(bench.runs(9), [&mut command, &mut curl])?;
-        report(
-            what,
-            &format!(
-                "{of_read:.3} s / {of_curl:.3} s = {:.2} ×",
-                of_read / of_curl
-            ),
-            "1.2 ×",
-        );
+        report(what, &format!("{of_read:.3} s / {of_curl:.3} s = {:.2} ×", of_read / of_curl), "1.2 ×");
     } else {
         report(what, "left out, curl is not there", "1.2 ×");
     }
     compare_with_python(bench, &server, &read, &mut command)
 }
 
-fn compare_with_python(
-    bench: &Bench,
-    server: &Server,
-    read: &Read,
-    command: &mut Command,
-) -> Result<()> {
+fn compare_with_python(bench: &Bench, server: &Server, read: &Read, command: &mut Command) -> Result<()> {
     let what = "read of ten pages, against a connector of the tutorial's kind";
     if !is_there("python3") {
         report(what, "left out, python3 is not there", "0.1 ×");
@@ -89,19 +75,12 @@ fn compare_with_python(
         read.last_day
     );
     let mut python = Command::new("python3");
-    python
-        .arg(PYTHON_CONNECTOR)
-        .arg(first_page)
-        .arg(PAGES.to_string());
+    python.arg(PYTHON_CONNECTOR).arg(first_page).arg(PAGES.to_string());
     // The pages that it asks for are made at the first time.
     seconds(&mut python)?;
     let [of_read, of_python] = medians(bench.runs(5), [command, &mut python])?;
     let ratio = of_read / of_python;
-    report(
-        what,
-        &format!("{of_read:.3} s / {of_python:.3} s = {ratio:.3} ×"),
-        "0.1 ×",
-    );
+    report(what, &format!("{of_read:.3} s / {of_python:.3} s = {ratio:.3} ×"), "0.1 ×");
     Ok(())
 }
 
@@ -136,9 +115,6 @@ fn instructions(plain: &Command) -> Result<u64> {
     seconds(&mut command)?;
     let text = fs::read_to_string(log.path())?;
     let line = text.lines().find(|line| line.contains("Collected :"));
-    let count = line
-        .context("callgrind counted nothing")?
-        .split(':')
-        .next_back();
+    let count = line.context("callgrind counted nothing")?.split(':').next_back();
     Ok(count.unwrap_or_default().trim().parse()?)
 }

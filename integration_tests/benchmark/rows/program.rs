@@ -12,8 +12,7 @@ use crate::{BINARY, Bench, report};
 pub(crate) fn spec(bench: &Bench) -> Result<()> {
     let mut spec = Command::new(BINARY);
     spec.arg("spec");
-    let [of_spec, of_nothing] =
-        medians(bench.runs(101), [&mut spec, &mut Command::new("/bin/true")])?;
+    let [of_spec, of_nothing] = medians(bench.runs(101), [&mut spec, &mut Command::new("/bin/true")])?;
     let more = (of_spec - of_nothing) * 1e3;
     report("spec against /bin/true", &format!("{more:+.2} ms"), "+2 ms");
     Ok(())
@@ -28,10 +27,7 @@ pub(crate) fn size(_: &Bench) -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut build = Command::new(cargo);
     build.args(["build", "--release", "--quiet", "--locked"]);
-    build.args([
-        "--manifest-path",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-    ]);
+    build.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
     let status = build.arg("--target-dir").arg(&target).status()?;
     ensure!(status.success(), "the connector can't be built");
     let binary = target.join("release").join(env!("CARGO_PKG_NAME"));

@@ -27,18 +27,13 @@ pub(crate) fn check(bench: &Bench) -> Result<()> {
 
 /// Sixty tickers, and every answer a 502. The waits between the attempts are real.
 pub(crate) fn outage(bench: &Bench) -> Result<()> {
-    let exchange = Exchange {
-        is_down: true,
-        ..Exchange::default()
-    };
+    let exchange = Exchange { is_down: true, ..Exchange::default() };
     let server = Server::start(exchange, Duration::ZERO)?;
     let run = observed(&mut days(&tickers(60), 1).command(bench, &server)?)?;
     ensure!(!run.succeeded, "a sync without an answer succeeded");
     let requests = server.take_requests().targets.len();
-    let what = format!(
-        "sixty tickers, everything answers 502 ({requests} requests, an error of {} bytes)",
-        run.error.len()
-    );
+    let what =
+        format!("sixty tickers, everything answers 502 ({requests} requests, an error of {} bytes)", run.error.len());
     report(&what, &format!("{:.0} s", run.seconds), "90 s");
     Ok(())
 }

@@ -1,0 +1,183 @@
+//! An API in memory that has splits and dividends, and a connector that reads them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::json;
+use source_stock_ticker_api::clock::SharedClock;
+use source_stock_ticker_api::polygon::{Exchange, RequestPolicy};
+use source_stock_ticker_api::{Environment, Terminal, run};
+
+use crate::support::clock::SimulatedClock;
+use crate::support::connector::{ClosingWriter, Connector, Output};
+use crate::support::days::moment;
+use crate::support::output::Scrutiny;
+
+pub const NOW: &str = "2026-11-27T12:00:00Z";
+
+/// What the API has, by ticker, day and id, which is the order in which it returns it; each as JSON.
+pub type Events = BTreeMap<(String, String, String), String>;
+
+/// The API.
+pub struct Api {
+    pub events: Events,
+    pub rows_per_page: usize,
+    /// The plan's first day.
+    pub first_day: String,
+    /// Answers to the next requests instead of the right ones.
+    pub instead: VecDeque<Option<(u16, String)>>,
+    /// What was requested.
+    pub requested: Vec<String>,
+}
+
+impl Api {
+    /// Adds or replaces a dividend; its factor follows from those that come later.
+    pub fn dividend(&mut self, id: &str, ticker: &str, day: &str, amount: &str) {
+        let row = json_text(&[
+            ("id", &quoted(id)),
+            ("ticker", &quoted(ticker)),
+            ("ex_dividend_date", &quoted(day)),
+            ("cash_amount", amount),
+        ]);
+        self.put(id, ticker, day, row);
+    }
+
+    /// Adds or replaces an event.
+    pub fn put(&mut self, id: &str, ticker: &str, day: &str, row: String) {
+        let key = [ticker, day, id].map(str::to_owned);
+        self.events.insert(key.into(), row);
+    }
+
+    /// Removes an event.
+    pub fn remove(&mut self, id: &str) {
+        let before = self.events.len();
+        self.events.retain(|(_, _, other), _| other != id);
+        assert_eq!(self.events.len(), before - 1, "there is one {id}");
+    }
+
+    fn page(&self, target: &str) -> String {
+        let (path, query) = target.split_once('?').expect("a query");
+        let parameter = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|pair| pair.0 == name).map(|pair| pair.1)
+        };
+        let tickers = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
+        let matching = self.events.iter().filter(|((ticker, day, _), _)| {
+            let is_wanted = tickers.as_ref().is_none_or(|tickers| tickers.contains(&ticker.as_str()));
+            is_wanted && *day >= self.first_day
+        });
+        let rows: Vec<&str> = matching.map(|(_, row)| row.as_str()).collect();
+        let from: usize = parameter("cursor").map_or(0, |cursor| cursor.parse().expect("a number"));
+        let to = rows.len().min(from + self.rows_per_page);
+        let list = parameter("ticker.any_of").map_or(String::new(), |list| format!("ticker.any_of={list}&"));
+        let next_url = if to < rows.len() {
+            format!(r#","next_url":"https://api.polygon.io{path}?{list}cursor={to}""#)
+        } else {
+            String::new()
+        };
+        let rows = rows[from..to].join(",");
+        format!(r#"{{"request_id":"r","status":"OK","results":[{rows}]{next_url}}}"#)
+    }
+}
+
+impl Exchange for Api {
+    fn get(&mut self, target: &str) -> (u16, String) {
+        self.requested.push(target.to_owned());
+        match self.instead.pop_front().flatten() {
+            Some(answer) => answer,
+            None => (200, self.page(target)),
+        }
+    }
+}
+
+/// JSON whose values are written as they are given.
+pub fn json_text(fields: &[(&str, &str)]) -> String {
+    let fields = fields.iter().map(|(name, value)| format!("{name:?}:{value}"));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+/// A JSON string.
+pub fn quoted(text: &str) -> String {
+    json!(text).to_string()
+}
+
+/// A connector and its API.
+pub struct Setup {
+    pub connector: Connector,
+    pub now: &'static str,
+    api: Arc<Mutex<Api>>,
+}
+
+impl Setup {
+    /// Reads a stream of these configured tickers.
+    pub fn of(stream: &str, stock_ticker: &str) -> Setup {
+        let mut connector = Connector::with_url("http://127.0.0.1:9", stock_ticker);
+        connector.stream(stream, "incremental");
+        let api = Api {
+            events: Events::new(),
+            rows_per_page: 5_000,
+            first_day: String::new(),
+            instead: VecDeque::new(),
+            requested: Vec::new(),
+        };
+        Setup { connector, now: NOW, api: Arc::new(Mutex::new(api)) }
+    }
+
+    /// Reads the dividends of all stocks; three tickers have some.
+    pub fn with_dividends() -> Setup {
+        let setup = Setup::of("market_dividends", "AAPL");
+        for (id, ticker, day) in [
+            ("E1", "AAPL", "2026-02-09"),
+            ("E2", "AAPL", "2026-05-11"),
+            ("E3", "KO", "2026-03-13"),
+            ("E4", "KO", "2026-06-15"),
+            ("E5", "MSFT", "2026-05-21"),
+        ] {
+            setup.api().dividend(id, ticker, day, "0.25");
+        }
+        setup
+    }
+
+    pub fn api(&self) -> MutexGuard<'_, Api> {
+        self.api.lock().expect("no panic")
+    }
+
+    /// Runs `read`, and passes the last STATE on to the next run.
+    pub fn read(&mut self) -> Output {
+        self.api().requested.clear();
+        let output = self.read_until_line(usize::MAX);
+        self.connector.resume_from(&output);
+        output
+    }
+
+    /// Runs `read`, of which the platform takes so many lines.
+    pub fn read_until_line(&self, lines: usize) -> Output {
+        let mut stdout = ClosingWriter { text: Vec::new(), remaining: lines };
+        let clock: SharedClock = SimulatedClock::at(moment(self.now));
+        let environment = Environment {
+            clock,
+            check_policy: RequestPolicy::CHECK,
+            sync_policy: RequestPolicy::SYNC,
+            terminal: Terminal::default(),
+            exchange: Some(self.api.clone()),
+        };
+        let arguments = self.connector.arguments("read");
+        let arguments = std::iter::once("source-stock-ticker-api".to_owned()).chain(arguments);
+        let exit_code = run(arguments, &environment, &mut stdout);
+        let exit_code = (stdout.remaining > 0).then_some(i32::from(exit_code));
+        Output::checked(stdout.text, exit_code, Scrutiny::FirstRecord)
+    }
+
+    /// Runs `read`, which must succeed without a warning.
+    pub fn read_quietly(&mut self) -> Output {
+        let output = self.read().succeeded();
+        output.assert_no_warning("read");
+        output
+    }
+}
+
+/// The ids of the records.
+pub fn ids(output: &Output) -> Vec<&str> {
+    let records = output.records().into_iter();
+    records.map(|record| record["id"].as_str().expect("an id")).collect()
+}

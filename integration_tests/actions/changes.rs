@@ -1,0 +1,130 @@
+//! What changes in the API is emitted again, together with everything else of its ticker, and nothing more.
+
+use serde_json::json;
+
+use super::api::{Setup, ids, json_text};
+
+#[test]
+fn a_first_sync_emits_everything_and_the_next_one_nothing() {
+    let mut setup = Setup::with_dividends();
+    let first = setup.read_quietly();
+    assert_eq!(ids(&first), ["E1", "E2", "E3", "E4", "E5"]);
+    assert_eq!(setup.api().requested.len(), 1);
+    let next = setup.read_quietly();
+    assert_eq!(ids(&next), [""; 0]);
+    assert_eq!(next.last_state(), first.last_state());
+    assert_eq!(setup.api().requested.len(), 1);
+}
+
+#[test]
+fn an_announced_event_brings_all_events_of_its_ticker_after_a_state_that_says_so() {
+    let mut setup = Setup::with_dividends();
+    setup.read_quietly();
+    setup.api().dividend("E6", "KO", "2027-03-12", "0.26");
+    let output = setup.read_quietly();
+    assert_eq!(ids(&output), ["E3", "E4", "E6"]);
+    let kinds: Vec<&str> = output
+        .messages
+        .iter()
+        .filter_map(|message| message["type"].as_str())
+        .filter(|kind| ["STATE", "RECORD"].contains(kind))
+        .collect();
+    assert_eq!(kinds, ["STATE", "RECORD", "RECORD", "RECORD", "STATE"]);
+    let before = &output.states()[0]["stream"]["stream_state"];
+    assert_eq!(before["KO"], json!("backlog"));
+    assert_ne!(before["AAPL"], json!("backlog"));
+    let said = output.logs("INFO").join("\n");
+    assert!(said.contains("3 events of KO emitted again"), "{said}");
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn a_corrected_amount_or_factor_brings_its_ticker() {
+    for row in [
+        [("cash_amount", "0.26"), ("historical_adjustment_factor", "0.99")],
+        [("cash_amount", "0.25"), ("historical_adjustment_factor", "0.98")],
+    ] {
+        let mut setup = Setup::with_dividends();
+        let put = |setup: &Setup, values: &[(&str, &str)]| {
+            let name = [("id", "\"E5\""), ("ticker", "\"MSFT\""), ("ex_dividend_date", "\"2026-05-21\"")];
+            let row = json_text(&[&name, values].concat());
+            setup.api().put("E5", "MSFT", "2026-05-21", row);
+        };
+        put(&setup, &[("cash_amount", "0.25"), ("historical_adjustment_factor", "0.99")]);
+        setup.read_quietly();
+        put(&setup, &row);
+        assert_eq!(ids(&setup.read_quietly()), ["E5"], "{row:?}");
+    }
+}
+
+#[test]
+fn an_event_that_is_written_in_another_way_is_the_same() {
+    let mut setup = Setup::with_dividends();
+    setup.read_quietly();
+    setup.api().dividend("E5", "MSFT", "2026-05-21", "2.50e-01");
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn a_cancelled_event_is_a_warning_and_brings_the_rest_of_its_ticker() {
+    let mut setup = Setup::with_dividends();
+    setup.read_quietly();
+    setup.api().remove("E4");
+    let output = setup.read().succeeded();
+    assert_eq!(ids(&output), ["E3"]);
+    output.assert_logs("WARN", &[&["no longer returns", "KO (1)"]]);
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn a_ticker_without_events_any_more_is_a_warning_once() {
+    let mut setup = Setup::with_dividends();
+    setup.read_quietly();
+    setup.api().remove("E3");
+    setup.api().remove("E4");
+    let output = setup.read().succeeded();
+    assert_eq!(ids(&output), [""; 0]);
+    output.assert_logs("WARN", &[&["no longer returns", "KO (2)"]]);
+    assert!(output.last_state().get("KO").is_none());
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn one_warning_tells_of_many_tickers() {
+    let mut setup = Setup::of("market_dividends", "AAPL");
+    for number in 0..12 {
+        let (id, ticker) = (format!("E{number}"), format!("T{number:02}"));
+        setup.api().dividend(&id, &ticker, "2026-05-11", "1");
+    }
+    setup.read_quietly();
+    (0..5).for_each(|number| setup.api().remove(&format!("E{number}")));
+    let output = setup.read().succeeded();
+    output.assert_logs("WARN", &[&["T00 (1), T01 (1), T02 (1) and 2 more"]]);
+}
+
+#[test]
+fn splits_are_synced_alike() {
+    let mut setup = Setup::of("stock_splits", "TSLA");
+    let split = |from: &str| {
+        json_text(&[
+            ("id", "\"S1\""),
+            ("ticker", "\"TSLA\""),
+            ("execution_date", "\"2026-08-25\""),
+            ("split_from", from),
+            ("split_to", "3.5"),
+        ])
+    };
+    setup.api().put("S1", "TSLA", "2026-08-25", split("1"));
+    let output = setup.read_quietly();
+    assert_eq!(
+        *output.records()[0],
+        json!({
+            "id": "S1", "stock_ticker": "TSLA", "execution_date": "2026-08-25", "split_from": 1, "split_to": 3.5,
+            "adjustment_type": null, "historical_adjustment_factor": null,
+        })
+    );
+    assert!(setup.api().requested[0].starts_with("/stocks/v1/splits?ticker.any_of=TSLA&"));
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    setup.api().put("S1", "TSLA", "2026-08-25", split("2"));
+    assert_eq!(ids(&setup.read_quietly()), ["S1"]);
+}

@@ -1,0 +1,75 @@
+//! On a free plan, events disappear when they are two years old. Nobody is warned of that.
+
+use super::api::{Setup, ids};
+
+/// Two years before the moment of the tests, and the days around it.
+const DAY_BEFORE: &str = "2024-11-26";
+const FIRST_DAY: &str = "2024-11-27";
+
+fn setup(days: &[(&str, &str)]) -> Setup {
+    let mut setup = Setup::of("market_dividends", "AAPL");
+    for (number, (ticker, day)) in days.iter().enumerate() {
+        setup.api().dividend(&format!("E{number}"), ticker, day, &format!("0.{}", number + 1));
+    }
+    setup.api().first_day = DAY_BEFORE.into();
+    setup.read_quietly();
+    setup.api().first_day = FIRST_DAY.into();
+    setup
+}
+
+#[test]
+fn an_event_that_has_aged_out_is_silent_and_brings_nothing() {
+    let mut setup = setup(&[("AAPL", DAY_BEFORE), ("AAPL", "2025-02-10"), ("KO", FIRST_DAY), ("KO", "2025-03-14")]);
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    // Its next event is the oldest now.
+    setup.api().first_day = "2025-02-11".to_owned();
+    setup.now = "2027-02-11T12:00:00Z";
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn several_events_of_one_day_age_out_together() {
+    let mut setup = setup(&[("AAPL", DAY_BEFORE), ("AAPL", DAY_BEFORE), ("AAPL", "2025-02-10")]);
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn several_days_that_age_out_at_once_bring_the_ticker_without_a_warning() {
+    let mut setup =
+        setup(&[("AAPL", DAY_BEFORE), ("AAPL", "2025-02-10"), ("AAPL", "2025-05-12"), ("KO", "2025-05-12")]);
+    setup.api().first_day = "2025-03-01".to_owned();
+    setup.now = "2027-03-01T12:00:00Z";
+    assert_eq!(ids(&setup.read_quietly()), ["E2"]);
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
+fn one_event_ages_out_while_another_one_is_announced() {
+    let mut setup = setup(&[("AAPL", DAY_BEFORE), ("AAPL", "2025-02-10"), ("KO", FIRST_DAY)]);
+    setup.api().dividend("E9", "AAPL", "2026-12-01", "1");
+    assert_eq!(ids(&setup.read_quietly()), ["E1", "E9"]);
+}
+
+#[test]
+fn the_last_event_of_the_only_ticker_ages_out() {
+    let mut setup = setup(&[("AAPL", DAY_BEFORE)]);
+    let output = setup.read_quietly();
+    assert_eq!(ids(&output), [""; 0]);
+    assert_eq!(output.last_state(), serde_json::json!({}));
+}
+
+#[test]
+fn an_old_event_that_is_cancelled_while_the_plan_has_older_ones_is_a_warning() {
+    let mut setup = setup(&[("AAPL", "2024-12-31"), ("AAPL", "2025-02-10"), ("KO", FIRST_DAY)]);
+    setup.api().remove("E0");
+    let output = setup.read().succeeded();
+    output.assert_logs("WARN", &[&["AAPL (1)"]]);
+    assert_eq!(ids(&output), ["E1"]);
+}
+
+#[test]
+fn an_event_that_is_too_young_to_age_out_is_a_warning_even_if_it_was_the_oldest_of_all() {
+    let mut setup = setup(&[("AAPL", "2025-06-02"), ("AAPL", "2025-09-01"), ("KO", "2025-09-01")]);
+    setup.api().remove("E0");
+    setup.read().succeeded().assert_logs("WARN", &[&["AAPL (1)"]]);
+}

@@ -1,0 +1,198 @@
+//! The command line, `spec` and `discover`, and what happens when they are used wrongly.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::connector::{BINARY, Connector, binary_command, catalog, run_binary};
+use crate::support::fake_api::KEY;
+
+/// Without any API: nothing of this needs one.
+fn connector() -> Connector {
+    Connector::with_url("http://127.0.0.1:9", "TSLA")
+}
+
+#[test]
+fn spec_is_spec_json() {
+    let spec = &run_binary(&["spec"]).succeeded().messages[0]["spec"];
+    let expected: Value = serde_json::from_str(include_str!("../../spec.json")).expect("JSON");
+    assert_eq!(*spec, expected);
+    let properties = spec["connectionSpecification"]["properties"].as_object().expect("properties");
+    for (place, (name, property)) in properties.iter().enumerate() {
+        for key in ["title", "description", "type"] {
+            assert!(property[key].is_string(), "{name} has no {key}");
+        }
+        assert_eq!(property["order"], place, "{name}: the file is in the order of the form");
+        assert_eq!(property["pattern"].is_null(), property["pattern_descriptor"].is_null(), "{name}");
+        assert_eq!(property["airbyte_secret"].is_null(), name != "api_key", "its mere presence makes a field secret");
+    }
+    assert_eq!(properties["start_date"]["always_show"], true);
+}
+
+#[test]
+fn spec_tolerates_what_airbytes_own_tests_pass_to_it() {
+    let plain = run_binary(&["spec"]).succeeded().messages;
+    for extra in [
+        &["spec", "--config", "no/such/file"][..],
+        &["spec", "--catalog", "x", "--state", "y", "z"],
+        &["spec", "--debug"],
+        &["--debug", "spec"],
+    ] {
+        assert_eq!(run_binary(extra).succeeded().messages, plain);
+    }
+}
+
+#[test]
+fn discover_describes_every_stream_and_needs_no_network() {
+    let output = connector().run_binary("discover").succeeded();
+    let streams = output.messages[0]["catalog"]["streams"].as_array().expect("streams");
+    assert_eq!(streams.len(), 15);
+    for stream in streams {
+        let cursor = &stream["default_cursor_field"][0];
+        assert_eq!(stream["supported_sync_modes"], json!(["full_refresh", "incremental"]));
+        assert_eq!(stream["source_defined_cursor"], true);
+        assert_eq!(stream["is_resumable"], true);
+        let properties = stream["json_schema"]["properties"].as_object().expect("properties");
+        let (primary_key, fields) = if properties.contains_key("price") {
+            let fields = "date price open high low volume vwap transactions adjusted";
+            (json!([["stock_ticker"], [cursor]]), fields)
+        } else {
+            (json!([["id"]]), "id historical_adjustment_factor")
+        };
+        assert_eq!(stream["source_defined_primary_key"], primary_key);
+        for field in fields.split(' ').chain(["stock_ticker"]) {
+            assert!(properties.contains_key(field), "{field}");
+        }
+        assert!(properties.contains_key(cursor.as_str().expect("a field")));
+    }
+}
+
+#[test]
+fn help_and_version_print_plain_text() {
+    for (arguments, expected) in [
+        (&["--help"][..], "Usage: source-stock-ticker-api"),
+        (&["read", "--help"], "--catalog <FILE>"),
+        (&["--version"], "source-stock-ticker-api 0."),
+    ] {
+        let ended = binary_command(arguments).output().expect("it runs");
+        assert!(ended.status.success());
+        assert!(String::from_utf8_lossy(&ended.stdout).contains(expected), "{ended:?}");
+        assert!(ended.stderr.is_empty());
+    }
+}
+
+#[test]
+fn wrong_command_line_is_a_trace_error() {
+    for (arguments, expected) in [
+        (&["write"][..], "unrecognized subcommand 'write'"),
+        (&["chek"], "did you mean check?"),
+        (&["--debug"], "[subcommands: spec, check, discover, read, help]"),
+        (&["check", "--confg", "c.json"], "did you mean --config?"),
+        (&["check"], "--config"),
+        (&["read", "--config", "c.json"], "--catalog"),
+        (&["discover", "--config"], "--config"),
+        (&["check", "--config", "c.json", "--colour"], "--colour"),
+        (&["discover", "--config", "c.json", "--config", "d.json"], "--config"),
+    ] {
+        let output = run_binary(arguments);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "config_error");
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+        assert!(message.starts_with("Invalid command line: ") && message.ends_with("See --help."));
+        assert_eq!(output.messages.len(), 1);
+    }
+}
+
+#[test]
+fn files_that_can_not_be_used_are_named() {
+    let connector = connector();
+    let mut arguments = connector.arguments("read");
+    for (flag, what) in [(2, "configuration"), (4, "catalog")] {
+        let good = std::mem::replace(&mut arguments[flag], "no/such/file".to_owned());
+        let output = run_binary(&arguments);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "config_error");
+        let expected = format!("Can't read the {what} file no/such/file: no such file.");
+        assert_eq!(message, expected);
+
+        let start_of_config = format!(r#"{{"api_key": "{KEY}""#);
+        for content in ["", start_of_config.as_str(), "not json", "\u{0}", "\"\\ud800\""] {
+            fs::write(&good, content).expect("a file");
+            arguments[flag].clone_from(&good);
+            let output = run_binary(&arguments);
+            let message = output.failure().1;
+            let expected = format!("The {what} file {good} is ");
+            assert!(message.starts_with(&expected), "{message}");
+            assert!(!message.contains("api_key"), "{message}");
+        }
+        arguments = connector.arguments("read");
+    }
+    let mut with_state = arguments;
+    with_state.extend(["--state".to_owned(), connector.path("").display().to_string()]);
+    assert!(run_binary(&with_state).failure().1.contains("Can't read the state file"));
+}
+
+#[test]
+fn relative_path_is_taken_from_the_working_directory() {
+    let connector = connector();
+    connector.arguments("discover");
+    let mut command = binary_command(&["discover", "--config", "config.txt"]);
+    let ended = command.current_dir(connector.path("")).output().expect("it runs");
+    assert!(ended.status.success());
+}
+
+#[test]
+fn invalid_configuration_is_refused_by_every_command() {
+    let mut connector = connector();
+    connector.set("stock_ticker", ",").set("start_date", "soon").set("api_key", json!([KEY]));
+    for command in ["check", "discover", "read"] {
+        let output = connector.run_binary(command);
+        let (outcome, message) = if command == "check" { output.connection_status() } else { output.failure() };
+        assert_eq!(outcome, if command == "check" { "FAILED" } else { "config_error" });
+        let properties: Vec<_> = message.lines().skip(1).filter_map(|line| line.split([':', ' ']).next()).collect();
+        assert_eq!(properties, ["stock_ticker", "api_key", "start_date"], "{message}");
+        assert_eq!(output.messages.len(), 1);
+    }
+}
+
+#[test]
+fn configuration_file_may_begin_with_a_byte_order_mark() {
+    let connector = connector();
+    let arguments = connector.arguments("discover");
+    let text = fs::read_to_string(&arguments[2]).expect("a file");
+    fs::write(&arguments[2], format!("\u{feff}{text}")).expect("a file");
+    run_binary(&arguments).succeeded();
+}
+
+#[test]
+fn catalog_that_can_not_be_understood_is_refused() {
+    let mut connector = connector();
+    let mut doubled = catalog("stock_prices", "incremental");
+    let twice = doubled["streams"][0].clone();
+    doubled["streams"].as_array_mut().expect("streams").push(twice);
+    for (catalog, expected) in [
+        (catalog("stock_price", "incremental"), "unknown stream \"stock_price\""),
+        (catalog("stock_prices", "INVALID"), "unknown sync mode \"INVALID\" for stock_prices"),
+        (doubled, "duplicate stream \"stock_prices\""),
+        (json!({}), "no list \"streams\""),
+        (json!({"streams": [{}]}), "\"name\""),
+        (json!({"streams": [{"stream": {"name": "stock_prices"}}]}), "unknown sync mode null"),
+        (json!([]), "no list \"streams\""),
+    ] {
+        connector.catalog = catalog;
+        let output = connector.run_binary("read");
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "config_error");
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(output.messages.len(), 1, "nothing else is written");
+    }
+}
+
+#[test]
+fn arguments_may_be_written_with_an_equals_sign() {
+    let connector = connector();
+    let arguments = connector.arguments("discover");
+    let joined = format!("--config={}", arguments[2]);
+    run_binary(&["discover", joined.as_str()]).succeeded();
+    assert!(BINARY.ends_with("source-stock-ticker-api"));
+}

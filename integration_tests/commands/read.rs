@@ -1,0 +1,225 @@
+//! `read`: what comes out, in which order, and what the dates of the configuration do.
+
+use serde_json::{Value, json};
+
+use crate::support::connector::{Connector, Destination};
+use crate::support::days::{Date, date};
+use crate::support::fake_api::{FakeApi, Fault, KEY};
+use crate::support::market::{Market, TradedBar};
+
+/// The closes of the tutorial's transcripts.
+pub const TSLA: [(Date, f64); 5] = [
+    (date(2020, 12, 15), 633.25),
+    (date(2020, 12, 16), 622.77),
+    (date(2020, 12, 17), 655.9),
+    (date(2020, 12, 18), 695.0),
+    (date(2020, 12, 21), 649.86),
+];
+
+pub const NOW: &str = "2020-12-22T12:00:00Z";
+
+/// An API that shows them.
+pub fn api() -> FakeApi {
+    let mut market = Market::at(NOW);
+    market.days("TSLA", &TSLA);
+    FakeApi::start(market)
+}
+
+#[test]
+fn tutorials_transcript_is_reproduced_in_both_sync_modes() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-15").set("end_date", "2020-12-21");
+    for sync_mode in ["full_refresh", "incremental"] {
+        connector.stream("stock_prices", sync_mode);
+        let output = connector.run_binary("read").succeeded();
+        let expected = TSLA.map(|(day, close)| ("TSLA".to_owned(), day.to_string(), close));
+        let prices = output.prices();
+        let prices: Vec<_> =
+            prices.into_iter().map(|(ticker, day, close)| (ticker.to_owned(), day.to_owned(), close)).collect();
+        assert_eq!(prices, expected);
+        let begin = r#""data":{"date":"2020-12-18","stock_ticker":"TSLA","price":695,"open":694.5,"#;
+        assert!(output.text.contains(begin), "a close of 695 is not written as 695.0");
+        assert_eq!(output.statuses(), ["STARTED", "RUNNING", "COMPLETE"]);
+        output.assert_logs(
+            "INFO",
+            &[
+                &["stock_prices, TSLA: 5 bars", "2020-12-15", "2020-12-21"],
+                &["stock_prices: 1 ticker, 5 records", "1 request"],
+            ],
+        );
+        let state = &output.last_state()["TSLA"];
+        let known = json!({"since": "2020-12-15", "date": "2020-12-21",
+                           "adjusted": true, "blocks": state["blocks"]});
+        assert_eq!(*state, known);
+        assert_eq!(state["blocks"].as_str().unwrap().split(' ').count(), 5, "one a bar");
+        assert_eq!(output.states().len(), 2, "one after the page, one at the end");
+    }
+}
+
+#[test]
+fn record_holds_every_field_of_the_bar() {
+    let api = api();
+    let (volume, traded) = (Some(41_120_042.153_782), None);
+    let bar = TradedBar { open: 133.65, high: 136.45, low: 131.29, close: 136.24, volume, traded, shown_from: None };
+    api.market().day("BRK.B", date(2020, 12, 21), bar);
+    let output = Connector::new(&api, "BRK.B").run_at(NOW, "read").succeeded();
+    assert_eq!(
+        *output.records()[0],
+        json!({
+            "date": "2020-12-21", "stock_ticker": "BRK.B", "price": 136.24, "open": 133.65,
+            "high": 136.45, "low": 131.29, "volume": 41_120_042.153_782, "vwap": null,
+            "transactions": null, "adjusted": true,
+        })
+    );
+}
+
+#[test]
+fn records_are_stamped_in_milliseconds() {
+    let output = Connector::new(&api(), "TSLA").run_at(NOW, "read").succeeded();
+    let stamps = output.messages.iter().filter_map(|message| message["record"]["emitted_at"].as_i64());
+    assert_eq!(stamps.collect::<Vec<_>>(), [1_608_638_400_000; 5]);
+}
+
+#[test]
+fn without_dates_the_last_seven_days_are_read() {
+    let api = api();
+    let output = Connector::new(&api, "TSLA").run_at(NOW, "read").succeeded();
+    assert_eq!(output.records().len(), 5);
+    let requests = api.take_requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].path, "/v2/aggs/ticker/TSLA/range/1/day/2020-12-15/2020-12-21");
+    assert_eq!(requests[0].query, "adjusted=true&sort=asc&limit=50000");
+}
+
+#[test]
+fn todays_bar_is_not_emitted_before_the_day_is_over_in_new_york() {
+    let api = api();
+    api.market().day("TSLA", date(2020, 12, 22), TradedBar::closing_at(640.34));
+    let output = Connector::new(&api, "TSLA").run_at("2020-12-23T04:59:59Z", "read").succeeded();
+    assert_eq!(output.prices().last().unwrap().1, "2020-12-21", "it is still the 22nd there");
+    let output = Connector::new(&api, "TSLA").run_at("2020-12-23T05:00:00Z", "read").succeeded();
+    assert_eq!(output.prices().last().unwrap().1, "2020-12-22");
+}
+
+#[test]
+fn key_is_sent_in_the_authorization_header_alone() {
+    let api = api();
+    Connector::new(&api, "TSLA").run_binary("check");
+    Connector::new(&api, "TSLA").run_binary("read").succeeded();
+    let requests = api.take_requests();
+    assert!(requests.len() >= 2);
+    for request in requests {
+        assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+        assert!(!request.path.contains(KEY) && !request.query.contains(KEY));
+        let is_clean = |(name, value): &(String, String)| name == "authorization" || !value.contains(KEY);
+        assert!(request.headers.iter().all(is_clean));
+    }
+}
+
+#[test]
+fn end_date_is_the_last_day_read_and_can_be_moved() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-15").set("end_date", "2020-12-16");
+    let first = connector.run_at(NOW, "read").succeeded();
+    assert_eq!(first.records().len(), 2);
+    connector.set("end_date", "2020-12-17").resume_from(&first);
+    let second = connector.run_at(NOW, "read").succeeded();
+    assert_eq!(second.prices(), [("TSLA", "2020-12-17", 655.9)]);
+    connector.set("end_date", "2020-12-15").resume_from(&second);
+    let third = connector.run_at(NOW, "read").succeeded();
+    assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()));
+}
+
+#[test]
+fn start_date_in_the_future_reads_nothing_and_can_be_taken_back() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2021-06-01");
+    let first = connector.run_at(NOW, "read").succeeded();
+    first.assert_told("INFO", &["stock_prices, TSLA", "2021-06-01", "not over"]);
+    connector.set("start_date", "2020-12-15").resume_from(&first);
+    assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 5);
+}
+
+#[test]
+fn start_date_of_today_reads_nothing_yet() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-22");
+    let output = connector.run_at(NOW, "read").succeeded();
+    output.assert_told("INFO", &["stock_prices, TSLA", "2020-12-22", "not over"]);
+    assert_eq!((output.records().len(), api.take_requests().len()), (0, 0));
+}
+
+#[test]
+fn second_sync_of_a_single_day_says_that_it_is_up_to_date() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-21");
+    let first = connector.run_at(NOW, "read").succeeded();
+    connector.resume_from(&first);
+    let second = connector.run_at(NOW, "read").succeeded();
+    second.assert_told("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
+}
+
+#[test]
+fn pages_of_days_before_one_that_fails_are_not_emitted() {
+    let api = api();
+    api.market().page_size = 1;
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-15").set("end_date", "2020-12-16");
+    let first = connector.run_at(NOW, "read").succeeded();
+    api.take_requests();
+    api.inject_faults(|number, _| (number == 4).then(|| Fault::status(400, "", "{}")));
+    connector.set("end_date", Value::Null).resume_from(&first);
+    let second = connector.run_at(NOW, "read");
+    assert_eq!(second.exit_code, Some(1));
+    assert_eq!((second.records().len(), second.last_state()), (0, first.last_state()), "they are compared as a whole");
+}
+
+#[test]
+fn start_date_that_is_moved_back_reads_the_missing_part_alone() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    connector.set("start_date", "2020-12-17");
+    let mut table = Destination::default();
+    let first = connector.run_at(NOW, "read").succeeded();
+    assert_eq!(table.load(&first), 0);
+    connector.set("start_date", "2020-12-15").resume_from(&first);
+    let second = connector.run_at(NOW, "read").succeeded();
+    assert_eq!(table.load(&second), 0);
+    assert_eq!(second.prices(), [("TSLA", "2020-12-15", 633.25), ("TSLA", "2020-12-16", 622.77)]);
+    let state = &second.last_state()["TSLA"];
+    assert_eq!((&state["since"], &state["date"]), (&json!("2020-12-15"), &json!("2020-12-21")));
+    for start_date in [json!("2020-12-18"), Value::Null] {
+        connector.set("start_date", start_date).resume_from(&second);
+        let third = connector.run_at(NOW, "read").succeeded();
+        let (records, state) = (third.records().len(), third.last_state());
+        assert_eq!((records, state), (0, second.last_state()), "moved later or taken away");
+    }
+}
+
+#[test]
+fn empty_catalog_reads_nothing() {
+    let mut connector = Connector::new(&api(), "TSLA");
+    connector.catalog = json!({"streams": []});
+    assert_eq!(connector.run_at(NOW, "read").succeeded().messages.len(), 0);
+}
+
+#[test]
+fn days_on_several_pages_are_one_block() {
+    let api = api();
+    api.market().page_size = 2;
+    let mut connector = Connector::new(&api, "TSLA");
+    for sync_mode in ["incremental", "full_refresh"] {
+        connector.stream("stock_prices", sync_mode);
+        let output = connector.run_at(NOW, "read").succeeded();
+        assert_eq!(output.records().len(), 5);
+        assert_eq!(output.last_state()["TSLA"]["date"], "2020-12-21");
+        let requests = api.take_requests();
+        assert_eq!(requests.len(), 6, "and once more, because a split may have come between");
+        assert!(requests.iter().all(|request| request.query.contains("adjusted=true")));
+    }
+}

@@ -1,0 +1,58 @@
+//! Thousands of tickers. On wiremock.
+
+use crate::support::connector::{Connector, Output};
+use crate::support::days::date;
+use crate::support::fake_api::FakeApi;
+use crate::support::market::Market;
+use crate::support::output::Scrutiny;
+
+const FIRST_DAY: &str = "2026-11-19T15:00:00Z";
+
+const NEXT_DAY: &str = "2026-11-20T15:00:00Z";
+
+fn assert_states_do_not_outweigh_records(output: &Output, tickers: usize) {
+    let bytes = |kind: &str| -> usize { output.text.lines().filter(|line| line.contains(kind)).map(str::len).sum() };
+    let (records, states) = (bytes(r#""type":"RECORD""#), bytes(r#""type":"STATE""#));
+    assert!(states <= 2 * records + 2_000_000, "{states} bytes of states for {records} bytes of records");
+    assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(tickers));
+}
+
+/// An API that knows so many tickers, and a connector that reads them.
+fn tickers(number: usize) -> (FakeApi, Connector, Vec<String>) {
+    let tickers: Vec<String> = (0..number).map(|number| format!("TICKER{number}")).collect();
+    let mut market = Market::at(FIRST_DAY);
+    for ticker in &tickers {
+        market.days(ticker, &[(date(2026, 11, 18), 10.0), (date(2026, 11, 19), 10.5)]);
+    }
+    let api = FakeApi::start(market);
+    let mut connector = Connector::new(&api, &tickers.join(","));
+    connector.scrutiny = Scrutiny::FirstRecord;
+    (api, connector, tickers)
+}
+
+#[test]
+fn states_do_not_outweigh_the_records_of_two_thousand_tickers() {
+    let (api, mut connector, tickers) = tickers(2_000);
+    let first = connector.run_at(FIRST_DAY, "read").succeeded();
+    assert_eq!(first.records().len(), tickers.len());
+    assert_states_do_not_outweigh_records(&first, tickers.len());
+
+    api.market().set_now(NEXT_DAY);
+    let second = connector.resume_from(&first).run_at(NEXT_DAY, "read").succeeded();
+    assert_eq!(second.records().len(), tickers.len());
+    assert_states_do_not_outweigh_records(&second, tickers.len());
+}
+
+#[test]
+fn states_do_not_outweigh_the_records_when_every_ticker_is_read_again() {
+    let (api, mut connector, tickers) = tickers(800);
+    let first = connector.run_at(FIRST_DAY, "read").succeeded();
+    // What is emitted again is announced by states of its own.
+    for ticker in &tickers {
+        api.market().split(ticker, date(2026, 11, 20), 2.0);
+    }
+    api.market().set_now(NEXT_DAY);
+    let second = connector.resume_from(&first).run_at(NEXT_DAY, "read").succeeded();
+    assert_eq!(second.records().len(), 2 * tickers.len());
+    assert_states_do_not_outweigh_records(&second, tickers.len());
+}

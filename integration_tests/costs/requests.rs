@@ -1,0 +1,217 @@
+//! What a sync costs in requests, and how large a state is.
+
+use chrono::Days;
+
+use crate::support::bar_size::BarSize;
+use crate::support::connector::configured;
+use crate::support::days::{Date, date, new_york_midnight, new_york_time};
+use crate::support::market::{Market, TradedBar, weekdays};
+use crate::support::scenario::Scenario;
+
+/// The longest state of one ticker, in bytes.
+const MAX_STATE_BYTES: usize = 600;
+
+/// The longest state of one ticker with five years of minutes, in bytes.
+const MAX_INTRADAY_STATE_BYTES: usize = 2_000;
+
+fn close(day: Date) -> f64 {
+    200.0 + f64::from((day - date(2024, 1, 1)).num_days() as i32) / 100.0
+}
+
+/// Two years of days up to 2026-11-20, and two weeks beyond.
+fn two_years_of_days(tickers: &[&str]) -> Scenario {
+    let mut market = Market::at("2026-11-20T12:00:00Z");
+    for ticker in tickers {
+        for day in weekdays(date(2024, 11, 20), 745) {
+            market.days(ticker, &[(day, close(day))]);
+        }
+    }
+    Scenario::new(market, &tickers.join(","), "stock_prices", "2024-11-20")
+}
+
+#[test]
+fn ordinary_daily_sync_costs_one_request_a_ticker() {
+    let mut scenario = two_years_of_days(&["AAPL", "MSFT", "TSLA"]);
+    for day in 20..=27 {
+        let output = scenario.sync(&format!("2026-11-{day}T12:00:00Z"));
+        assert_eq!(scenario.requests().len(), 3, "{day}");
+        if day > 20 {
+            let new = if matches!(day, 22 | 23) { 0 } else { 3 };
+            assert_eq!(output.records().len(), new, "{day}");
+        }
+    }
+    scenario.assert_true("a week later");
+}
+
+#[test]
+fn daily_sync_after_a_split_or_a_correction_costs_one_request() {
+    let mut scenario = two_years_of_days(&["AAPL"]);
+    scenario.api.market().split("AAPL", date(2026, 11, 23), 4.0);
+    scenario.sync("2026-11-21T12:00:00Z");
+    let rows = scenario.table.rows.len();
+    let split = scenario.sync("2026-11-24T12:00:00Z");
+    assert_eq!((scenario.requests().len(), split.records().len()), (1, rows + 1));
+    scenario.assert_true("after the split");
+    let corrected = new_york_midnight(date(2025, 6, 12));
+    scenario.correct(BarSize::DAY, "AAPL", corrected, |bar| {
+        bar.volume = Some(5.0);
+    });
+    let correction = scenario.sync("2026-11-24T12:00:00Z");
+    assert_eq!(scenario.requests().len(), 1);
+    let (first, last) = (date(2025, 1, 1), date(2025, 12, 31));
+    let year = weekdays(first, 365).count();
+    assert_eq!(correction.records().len(), year, "its calendar year, and no more");
+    let dates: Vec<_> = correction.prices().iter().map(|price| price.1.to_owned()).collect();
+    assert!(dates[0] >= first.to_string() && dates[dates.len() - 1] <= last.to_string());
+    scenario.assert_true("after the correction");
+}
+
+#[test]
+fn corrected_day_near_the_ends_is_emitted_alone() {
+    for (day, expected) in
+        [(date(2024, 11, 21), 1), (date(2024, 12, 3), 1), (date(2026, 11, 19), 1), (date(2026, 11, 6), 1)]
+    {
+        let mut scenario = two_years_of_days(&["AAPL"]);
+        scenario.sync("2026-11-20T12:00:00Z");
+        scenario.correct(BarSize::DAY, "AAPL", new_york_midnight(day), |bar| {
+            bar.close += 0.01;
+        });
+        let output = scenario.sync("2026-11-20T12:00:00Z");
+        assert_eq!(output.records().len(), expected, "{day}");
+        assert_eq!(scenario.requests().len(), 1);
+        scenario.assert_true("after the correction");
+    }
+}
+
+/// Sixteen hours a session from 2026-11-02 on.
+fn hours() -> Scenario {
+    let mut market = Market::at("2026-11-13T12:00:00Z");
+    for day in weekdays(date(2026, 11, 2), 30) {
+        for hour in 4..20 {
+            let bar = TradedBar::closing_at(close(day) + f64::from(hour) / 10.0);
+            market.bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
+        }
+    }
+    Scenario::new(market, "AAPL", "stock_prices_by_hour", "2026-11-02")
+}
+
+#[test]
+fn ordinary_sync_of_hours_costs_at_most_two_requests() {
+    let mut scenario = hours();
+    scenario.sync("2026-11-13T12:00:00Z");
+    for day in 14..=28 {
+        scenario.sync(&format!("2026-11-{day}T12:00:00Z"));
+        // The last sessions, and an older block.
+        assert!(scenario.requests().len() <= 2, "{day}");
+        scenario.assert_true(&format!("{day}"));
+    }
+}
+
+#[test]
+fn sync_after_a_correction_of_an_hour_costs_few_requests_and_emits_at_most_its_session() {
+    let mut scenario = hours();
+    scenario.sync("2026-11-13T12:00:00Z");
+    let start = new_york_time(date(2026, 11, 12), 15, 0);
+    scenario.correct(BarSize::HOUR, "AAPL", start, |bar| {
+        bar.volume = Some(9_228_470.0);
+    });
+    let output = scenario.sync("2026-11-13T12:00:00Z");
+    assert!(scenario.requests().len() <= 3);
+    assert!((1..=16).contains(&output.records().len()));
+    output.assert_no_warning("a correction");
+    scenario.assert_true("after the correction");
+}
+
+#[test]
+fn sync_of_hours_after_a_split_costs_at_most_four_requests() {
+    let mut scenario = hours();
+    scenario.api.market().split("AAPL", date(2026, 11, 16), 4.0);
+    scenario.sync("2026-11-14T12:00:00Z");
+    scenario.sync("2026-11-17T12:00:00Z");
+    assert!(scenario.requests().len() <= 4);
+    scenario.assert_true("after the split");
+}
+
+#[test]
+fn quiet_sync_of_the_market_costs_one_request_and_ten_on_a_new_day() {
+    let mut scenario = two_years_of_days(&["AAPL"]);
+    scenario.connector.stream("market_prices", "incremental");
+    scenario.set("start_date", "2026-11-02").sync("2026-11-20T12:00:00Z");
+    assert_eq!(scenario.requests().len(), 14);
+    scenario.sync("2026-11-20T12:00:00Z");
+    assert_eq!(scenario.requests().len(), 1, "the last day emitted");
+    scenario.sync("2026-11-21T12:00:00Z");
+    assert_eq!(scenario.requests().len(), 10, "and the new one, and eight older ones");
+    scenario.sync("2026-11-21T13:00:00Z");
+    assert_eq!(scenario.requests().len(), 1, "once a day");
+}
+
+/// Sessions of sixteen bars on pages that hold as many sessions as those of minutes: a sixtieth of a page of minutes.
+fn like_minutes(first: Date, days: u64, start_date: &str) -> Scenario {
+    let mut market = Market::at("2026-11-20T12:00:00Z");
+    market.page_size = 50_000 / 60;
+    for day in weekdays(first, days) {
+        for hour in 4..20 {
+            let bar = TradedBar::closing_at(close(day) + f64::from(hour) / 10.0);
+            market.bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
+        }
+    }
+    Scenario::new(market, "AAPL", "stock_prices_by_hour", start_date)
+}
+
+#[test]
+fn first_sync_of_minutes_costs_few_requests() {
+    for (name, first, days, start_date, most) in [
+        ("two years", date(2024, 11, 20), 740, "2024-11-20", 15),
+        ("half a year, delisted", date(2011, 1, 3), 180, "2011-01-03", 20),
+        ("half a year, listed late", date(2026, 5, 20), 190, "2011-01-03", 20),
+        ("five years", date(2021, 11, 22), 1_830, "2021-11-22", 34),
+    ] {
+        let mut scenario = like_minutes(first, days, start_date);
+        let output = scenario.sync("2026-11-20T12:00:00Z");
+        let requests = scenario.requests().len();
+        assert!(requests <= most, "{name}: {requests}");
+        scenario.assert_true(name);
+        let state = output.last_state()["AAPL"].to_string();
+        assert!(state.len() <= MAX_INTRADAY_STATE_BYTES, "{name}: {state}");
+        if name == "two years" {
+            scenario.sync("2026-11-21T12:00:00Z");
+            assert!(scenario.requests().len() <= 2, "first of the day");
+            scenario.sync("2026-11-21T13:00:00Z");
+            assert_eq!(scenario.requests().len(), 1, "later on the day");
+        }
+    }
+}
+
+#[test]
+fn state_of_two_years_is_at_most_600_bytes() {
+    let mut days = two_years_of_days(&["AAPL"]);
+    days.api
+        .market()
+        .plan(crate::support::market::PlanFloor::YearsBack(2), crate::support::market::PartialCoverage::Refused);
+    days.set("start_date", "2014-01-02");
+    let mut hours = hours();
+    for (scenario, now) in [(&mut days, "2026-11-28T12:00:00Z"), (&mut hours, "2026-11-28T12:00:00Z")] {
+        scenario.sync("2026-11-20T12:00:00Z");
+        scenario.api.market().split("AAPL", date(2026, 11, 24), 2.0);
+        let output = scenario.sync(now);
+        for state in output.states() {
+            let entry = state["stream"]["stream_state"]["AAPL"].to_string();
+            assert!(entry.len() <= MAX_STATE_BYTES, "{} bytes: {entry}", entry.len());
+        }
+    }
+    assert_eq!(date(2026, 11, 28) - Days::new(745), date(2024, 11, 13));
+}
+
+#[test]
+fn two_streams_of_three_tickers_cost_six_requests() {
+    let mut scenario = hours();
+    for ticker in ["AAPL", "MSFT", "TSLA"] {
+        scenario.api.market().days(ticker, &[(date(2026, 11, 12), 200.0)]);
+    }
+    let streams = ["stock_prices", "stock_prices_by_hour"];
+    let streams = streams.map(|stream| configured(stream, "full_refresh"));
+    scenario.connector.catalog["streams"] = streams.into();
+    scenario.set("stock_ticker", "AAPL,MSFT,TSLA").try_sync("2026-11-13T12:00:00Z").succeeded();
+    assert_eq!(scenario.requests().len(), 6, "none is asked for twice");
+}

@@ -1,0 +1,24 @@
+//! `cargo run --example demo`: the whole connector at work, without a key and without a network.
+//!
+//! It serves Polygon-shaped answers on loopback, runs the built binary against them, shows the messages and what to look
+//! at, and fails if anything is not as it should be. `cargo run --example demo -- serve` only serves, for clients of
+//! other kinds.
+
+use anyhow::{Result, bail};
+
+mod connector;
+mod figures;
+mod screen;
+mod serve;
+mod steps;
+
+#[allow(clippy::doc_markdown, dead_code, unused_imports, unreachable_pub, reason = "the tests use more of it")]
+mod support;
+
+fn main() -> Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        None => steps::show(),
+        Some("serve") => serve::serve(),
+        Some(other) => bail!("unknown argument {other:?}; there is only: serve"),
+    }
+}

@@ -1,0 +1,36 @@
+//! Responses that are not as they should be, and connections that break.
+
+mod bodies;
+mod connections;
+mod every_place;
+mod next_urls;
+mod odd_numbers;
+mod odd_pages;
+mod outages;
+mod table;
+
+use crate::support::connector::Connector;
+use crate::support::days::date;
+use crate::support::fake_api::FakeApi;
+use crate::support::market::Market;
+
+pub const NOW: &str = "2026-11-20T15:00:00Z";
+
+/// How many requests it takes to read [`three_pages`]: once, and once more, because a split may have come between.
+pub const REQUESTS: usize = 6;
+
+/// Six days of one ticker, on three pages.
+pub fn three_pages() -> Market {
+    let mut market = Market::at(NOW);
+    market.page_size = 2;
+    let day = |number: u32| (date(2026, 11, 12 + number), 400.0 + f64::from(number));
+    market.days("TSLA", &[0, 1, 2, 3, 4, 5].map(day));
+    market
+}
+
+/// A connector that reads these pages.
+pub fn connector(api: &FakeApi, sync_mode: &str) -> Connector {
+    let mut connector = Connector::new(api, "TSLA");
+    connector.set("start_date", "2026-11-12").stream("stock_prices", sync_mode);
+    connector
+}

@@ -1,0 +1,160 @@
+//! How far a failure reaches: one ticker's stops no other, a wrong key and an outage end the run. On wiremock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use source_stock_ticker_api::clock::Clock;
+
+use super::{connector, three_pages};
+use crate::support::clock::SimulatedClock;
+use crate::support::connector::{Connector, Output, configured};
+use crate::support::days::{date, moment};
+use crate::support::fake_api::{FakeApi, Fault, Request};
+use crate::support::market::Market;
+
+const NOW: &str = "2026-11-20T15:00:00Z";
+
+fn now() -> DateTime<Utc> {
+    moment(NOW)
+}
+
+fn api(tickers: &[&str]) -> FakeApi {
+    let mut market = Market::at(NOW);
+    for ticker in tickers {
+        market.days(ticker, &[(date(2026, 11, 18), 9.0), (date(2026, 11, 19), 10.0)]);
+    }
+    FakeApi::start(market)
+}
+
+/// Whether a request is about a ticker of the list.
+fn is_about(request: &Request, tickers: &[&str]) -> bool {
+    tickers.iter().any(|ticker| request.path.contains(&format!("/ticker/{ticker}/")))
+}
+
+fn read(api: &FakeApi, tickers: &[&str]) -> Output {
+    Connector::new(api, &tickers.join(",")).run_at(NOW, "read")
+}
+
+fn tickers_read(output: &Output) -> Vec<String> {
+    let mut tickers: Vec<String> = output.prices().into_iter().map(|price| price.0.to_owned()).collect();
+    tickers.dedup();
+    tickers
+}
+
+#[test]
+fn one_tickers_failure_leaves_the_others_alone() {
+    let tickers = ["AAPL", "BAD", "MSFT", "TSLA", "WORSE"];
+    let api = api(&tickers);
+    api.inject_faults(|_, request| match () {
+        () if is_about(request, &["BAD"]) => Some(Fault::status(500, "", "")),
+        () if is_about(request, &["WORSE"]) => Some(Fault::changed(|_| "[]".to_owned())),
+        () => None,
+    });
+    let output = read(&api, &tickers);
+    assert_eq!(tickers_read(&output), ["AAPL", "MSFT", "TSLA"]);
+    assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(3), "those that failed have no state");
+    let (failure_type, message) = output.failure();
+    assert_eq!(failure_type, "transient_error", "a retry helps one of them");
+    assert!(message.contains("BAD: ") && message.contains("WORSE: ") && !message.contains("MSFT"), "{message}");
+    assert_eq!(output.logs("ERROR").len(), 2);
+}
+
+#[test]
+fn three_unavailable_tickers_in_a_row_end_the_run() {
+    let tickers = ["A", "B", "C", "D", "E", "F"];
+    for (broken, read_before) in [(&["A", "B", "C"][..], &[][..]), (&["C", "D", "E"], &["A", "B"])] {
+        let api = api(&tickers);
+        api.inject_faults(move |_, request| is_about(request, broken).then(|| Fault::status(503, "", "")));
+        let output = read(&api, &tickers);
+        assert_eq!(tickers_read(&output), read_before);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "transient_error");
+        let named: Vec<_> =
+            message.lines().filter_map(|line| line.strip_prefix("stock_prices, ")?.split(':').next()).collect();
+        assert_eq!(named, broken);
+        assert_eq!(output.statuses().last(), Some(&"INCOMPLETE"));
+        assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(read_before.len()));
+    }
+}
+
+#[test]
+fn unavailable_tickers_with_an_answer_between_do_not_end_the_run() {
+    let tickers = ["A", "B", "C", "D", "E", "F"];
+    let api = api(&tickers);
+    api.inject_faults(|_, request| is_about(request, &["A", "B", "D", "E"]).then(|| Fault::status(503, "", "")));
+    let output = read(&api, &tickers);
+    assert_eq!(tickers_read(&output), ["C", "F"]);
+    assert_eq!(output.failure().1.lines().count(), 4);
+}
+
+#[test]
+fn outage_in_one_stream_ends_the_streams_that_follow() {
+    let tickers = ["A", "B", "C"];
+    let api = api(&tickers);
+    api.inject_faults(|_, request| request.path.contains("/ticker/").then(|| Fault::status(503, "", "")));
+    let mut connector = Connector::new(&api, &tickers.join(","));
+    connector.catalog =
+        json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
+    let output = connector.run_at(NOW, "read");
+    assert_eq!(output.failure().0, "transient_error");
+    assert_eq!(
+        (output.statuses(), output.records().len()),
+        (["STARTED", "INCOMPLETE"].repeat(2), 0),
+        "each stream has a status"
+    );
+}
+
+#[test]
+fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
+    let tickers: Vec<String> = (0..60).map(|number| format!("TICKER{number}")).collect();
+    let api = FakeApi::start(Market::at(NOW));
+    let html = "<html><body>Bad Gateway</body></html>";
+    api.inject_faults(move |_, _| Some(Fault::status(502, "", html)));
+    let clock = SimulatedClock::for_threads_at(now());
+    let output = Connector::new(&api, &tickers.join(",")).run_with_clock(&clock, "read");
+    let (failure_type, message) = output.failure();
+    assert_eq!(failure_type, "transient_error");
+    assert!(message.len() <= 4_000 && message.contains("HTTP 502: an HTML page"), "{message}");
+    assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"]);
+    assert!(clock.elapsed() <= Duration::from_secs(90), "{:?}", clock.elapsed());
+}
+
+#[test]
+fn hundreds_of_refused_tickers_make_a_message_of_some_kilobytes() {
+    let tickers: Vec<String> = (0..500).map(|number| format!("TICKER{number}")).collect();
+    let api = FakeApi::start(Market::at(NOW));
+    let body = r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#;
+    api.inject_faults(move |_, _| Some(Fault::status(403, "", body)));
+    let output = Connector::new(&api, &tickers.join(",")).run_at(NOW, "read");
+    let (failure_type, message) = output.failure();
+    assert_eq!(failure_type, "config_error");
+    assert!(message.len() <= 4_100 && message.ends_with("of 500; the log names them all."), "{message}");
+    assert_eq!(output.logs("ERROR").len(), 500);
+}
+
+#[test]
+fn unknown_key_ends_everything_at_once() {
+    let api = FakeApi::start(three_pages());
+    let tickers: Vec<String> = (0..500).map(|number| format!("T{number}")).collect();
+    let mut connector = Connector::new(&api, &tickers.join(","));
+    connector.set("api_key", "pk_wrong");
+    connector.catalog =
+        json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
+    let output = connector.run_at(NOW, "read");
+    assert_eq!(output.failure().0, "config_error");
+    assert!(output.failure().1.contains("Unknown API Key"));
+    assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2));
+    assert!(api.take_requests().len() <= 16, "those that were under way, and few that took their places");
+}
+
+#[test]
+fn run_takes_no_longer_than_its_waits() {
+    // Six attempts with waits of about 1, 2, 4, 8 and 16 seconds between them.
+    let api = FakeApi::start(three_pages());
+    api.inject_faults(|_, _| Some(Fault::status(500, "", "")));
+    let clock = SimulatedClock::at(now());
+    let output = connector(&api, "incremental").run_with_clock(&clock, "read");
+    assert_eq!(output.failure().0, "transient_error");
+    assert!((Duration::from_secs(15)..Duration::from_secs(47)).contains(&clock.elapsed()), "{:?}", clock.elapsed());
+}

@@ -1,0 +1,182 @@
+//! Bars that are corrected, late, or gone: what changed is emitted again, and no more.
+
+use super::{DAYS_AND_HOURS, history};
+use crate::support::bar_size::BarSize;
+use crate::support::days::{date, moment, new_york_midnight, new_york_time};
+use crate::support::fake_api::Fault;
+use crate::support::market::{AAPL, Market, PartialCoverage, PlanFloor, TradedBar};
+use crate::support::scenario::Scenario;
+
+const NOW: &str = "2023-01-10T12:00:00Z";
+
+/// The figures that were recorded of AAPL in January 2023, read on the 10th.
+fn aapl() -> Scenario {
+    let mut market = Market::at(NOW);
+    for (day, bar) in AAPL {
+        market.day("AAPL", day, bar);
+    }
+    let mut aapl = Scenario::new(market, "AAPL", "stock_prices", "2023-01-01");
+    assert_eq!(aapl.sync(NOW).records().len(), 5);
+    aapl
+}
+
+#[test]
+fn corrected_bar_alone_is_emitted_again_whatever_field_changed() {
+    let changes: [fn(&mut TradedBar); 6] = [
+        |bar| bar.open += 0.01,
+        |bar| bar.high += 0.01,
+        |bar| bar.low -= 0.01,
+        |bar| bar.close += 0.01,
+        |bar| bar.volume = Some(70_790_900.0),
+        |bar| bar.traded = Some((131.6292, 645_366)),
+    ];
+    for day in ["2023-01-03", "2023-01-05"] {
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut aapl = aapl();
+            let corrected = new_york_midnight(day.parse().expect("a date"));
+            aapl.correct(BarSize::DAY, "AAPL", corrected, change);
+            let second = aapl.sync(NOW);
+            assert_eq!(second.dates(), [day], "field {number}");
+            second.assert_no_warning(day);
+            second.assert_told("INFO", &["stock_prices, AAPL: 1 bar", day, "emitted again"]);
+            aapl.assert_true("after the correction");
+            assert_eq!(aapl.requests().len(), 1);
+            assert_eq!(aapl.sync(NOW).records().len(), 0);
+        }
+    }
+}
+
+#[test]
+fn vanished_bar_is_warned_about_once_and_its_row_stays() {
+    let mut aapl = aapl();
+    let (day, bar) = AAPL[2];
+    let start = new_york_midnight(day);
+    aapl.api.market().remove(BarSize::DAY, "AAPL", start);
+    let second = aapl.sync(NOW);
+    second.assert_logs("WARN", &[&["AAPL", "no longer returns", "1 bar", "2023-01-05"]]);
+    assert_eq!(second.records().len(), 0);
+    let third = aapl.sync(NOW);
+    third.assert_no_warning("once");
+    assert_eq!(third.records().len(), 0);
+    aapl.api.market().day("AAPL", day, bar);
+    aapl.sync(NOW);
+    aapl.assert_true("it is back");
+}
+
+#[test]
+fn history_that_is_suddenly_empty_is_asked_for_twice_and_warned_about_once() {
+    let mut aapl = aapl();
+    let (table, bars) = (aapl.table.clone(), aapl.api.market().bars.clone());
+    aapl.api.market().bars.clear();
+    let second = aapl.sync(NOW);
+    assert_eq!(aapl.requests().len(), 2, "it is not believed at once");
+    second.assert_logs("WARN", &[&["AAPL", "no longer returns any bars", "2023-01-09"]]);
+    aapl.sync(NOW).assert_no_warning("once");
+    assert_eq!(aapl.requests().len(), 1);
+    aapl.api.market().bars = bars;
+    let fourth = aapl.sync(NOW);
+    fourth.assert_no_warning("it is back");
+    assert_eq!(fourth.records().len(), 0);
+    assert_eq!(aapl.table, table);
+}
+
+#[test]
+fn response_that_is_empty_only_once_is_not_believed() {
+    let mut aapl = aapl();
+    let empty = r#"{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK"}"#;
+    aapl.api.inject_faults(move |number, _| (number == 0).then(|| Fault::body(empty)));
+    let second = aapl.sync(NOW);
+    second.assert_no_warning("it was empty once");
+    assert_eq!((second.records().len(), aapl.requests().len()), (0, 2));
+}
+
+/// Their volumes settle overnight, and a plan's history moves on: neither is a restatement.
+#[test]
+fn corrected_session_is_no_restatement_on_a_plan_whose_history_moves_on() {
+    for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
+        for (start_date, syncs, corrected, later, records) in [
+            ("2024-11-20", &["11-20", "11-28", "12-05"][..], date(2026, 12, 3), "12-05", 2),
+            ("2014-01-02", &["11-20"], date(2026, 11, 19), "11-21", 4),
+        ] {
+            let mut scenario = history("stock_prices_by_hour", date(2024, 11, 20), 759, start_date);
+            let mut market = scenario.api.market();
+            market.plan(PlanFloor::YearsBack(2), coverage);
+            drop(market);
+            for now in syncs {
+                scenario.sync(&format!("2026-{now}T12:00:00Z"));
+            }
+            let corrected = new_york_time(corrected, 15, 0);
+            scenario.correct(BarSize::HOUR, "AAPL", corrected, |bar| bar.high += 0.25);
+            let output = scenario.sync(&format!("2026-{later}T12:30:00Z"));
+            output.assert_no_warning(&format!("{coverage:?}"));
+            // Its session, and the new one.
+            assert!((1..=records).contains(&output.records().len()), "{coverage:?}");
+        }
+    }
+}
+
+#[test]
+fn hours_of_an_api_that_is_fifteen_minutes_and_five_seconds_behind_are_emitted_finished() {
+    let day = date(2026, 3, 10);
+    let starts: Vec<i64> = (9..16).map(|hour| new_york_time(day, hour, 0)).collect();
+    let mut market = Market::at("2026-03-10T15:15:02Z");
+    market.bar(BarSize::HOUR, "AAPL", starts[0], TradedBar::closing_at(170.0));
+    let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2026-03-10");
+    let mut emitted = 0;
+    for hour in 15..=21 {
+        let now = format!("2026-03-10T{hour}:15:02Z");
+        for (number, start) in starts.iter().enumerate() {
+            let is_finished = start + 3_600_000 + 905_000 <= moment(&now).timestamp_millis();
+            let close = 170.0 + number as f64 + if is_finished { 0.5 } else { 0.0 };
+            let bar = TradedBar::closing_at(close);
+            scenario.api.market().bar(BarSize::HOUR, "AAPL", *start, bar);
+        }
+        let output = scenario.sync(&now);
+        output.assert_no_warning(&now);
+        emitted += output.records().len();
+        assert_eq!(scenario.requests().len(), 1, "{now}");
+    }
+    scenario.assert_true("at the end of the session");
+    assert_eq!(emitted, 7, "each hour once");
+}
+
+#[test]
+fn minute_that_comes_late_is_emitted() {
+    let day = date(2026, 3, 10);
+    let mut market = Market::at("2026-03-10T18:52:00Z");
+    for minute in 25..50 {
+        let bar = TradedBar::closing_at(247.0 + f64::from(minute) / 100.0);
+        let late = bar.shown_from(moment("2026-03-10T18:55:00Z"));
+        let bar = if minute == 30 { late } else { bar };
+        market.bar(BarSize::MINUTE, "AAPL", new_york_time(day, 14, minute), bar);
+    }
+    let mut minutes = Scenario::new(market, "AAPL", "stock_prices_by_minute", "2026-03-10");
+    let first = minutes.sync("2026-03-10T18:52:00Z");
+    assert_eq!(first.records().len(), 6, "14:25 to 14:31");
+    let second = minutes.sync("2026-03-10T18:56:00Z");
+    minutes.assert_true("the minute is there");
+    second.assert_no_warning("it is only late");
+}
+
+#[test]
+fn renamed_ticker_is_told_once_and_costs_one_request_a_sync() {
+    for stream in DAYS_AND_HOURS {
+        let mut scenario = history(stream, date(2026, 3, 2), 10, "2026-03-02");
+        scenario.sync("2026-03-11T12:00:00Z");
+        let table = scenario.table.clone();
+        let bars = std::mem::take(&mut scenario.api.market().bars);
+        for day in 12..=16 {
+            let output = scenario.sync(&format!("2026-03-{day}T12:00:00Z"));
+            let words: &[&[&str]] = &[&["AAPL", "renamed or delisted"]];
+            output.assert_logs("WARN", if day == 12 { words } else { &[] });
+            let requests = if day == 12 { 2 } else { 1 };
+            assert_eq!(scenario.requests().len(), requests, "{stream} {day}");
+        }
+        assert_eq!(scenario.table, table, "its rows stay");
+        scenario.api.market().bars = bars;
+        let output = scenario.sync("2026-03-16T12:00:00Z");
+        let mut dates = output.dates();
+        dates.dedup();
+        assert_eq!(dates, ["2026-03-11"], "nothing is emitted again");
+    }
+}

@@ -1,0 +1,145 @@
+//! Long intraday histories, which are read in blocks, several at a time.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use chrono::Days;
+
+use crate::support::bar_size::BarSize;
+use crate::support::connector::Connector;
+use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
+use crate::support::fake_api::Fault;
+use crate::support::market::{Market, TradedBar, weekdays};
+use crate::support::raw_api;
+use crate::support::scenario::Scenario;
+
+const NOW: &str = "2026-11-20T12:00:00Z";
+const STREAM: &str = "stock_prices_by_hour";
+
+/// Two hours a session of a stock; a bar at midnight and one at noon of a coin.
+fn market(ticker: &str, first: Date, page_size: usize) -> Market {
+    let mut market = Market::at(NOW);
+    market.page_size = page_size;
+    let days = u64::try_from((date(2026, 11, 20) - first).num_days()).expect("a first day before");
+    let bar = TradedBar::closing_at(200.0);
+    if ticker.starts_with("X:") {
+        for day in (0..days).map(|number| first + Days::new(number)) {
+            for hour in [0, 12] {
+                let start = midnight(zone_of(ticker), day) + hour * 3_600_000;
+                market.bar(BarSize::HOUR, ticker, start, bar);
+            }
+        }
+    } else {
+        for day in weekdays(first, days) {
+            for hour in [10, 15] {
+                market.bar(BarSize::HOUR, ticker, new_york_time(day, hour, 0), bar);
+            }
+        }
+    }
+    market
+}
+
+fn scenario(page_size: usize, start_date: &str) -> Scenario {
+    let market = market("AAPL", date(2026, 3, 2), page_size);
+    Scenario::new(market, "AAPL", STREAM, start_date)
+}
+
+#[test]
+fn long_history_is_read_once_in_order_and_without_a_warning() {
+    for (ticker, page_size) in [("AAPL", 20), ("AAPL", 26), ("AAPL", 10), ("X:BTCUSD", 21), ("X:BTCUSD", 16)] {
+        let context = format!("{ticker}, {page_size} bars a page");
+        let market = market(ticker, date(2026, 3, 2), page_size);
+        let mut scenario = Scenario::new(market, ticker, STREAM, "2026-03-02");
+        let output = scenario.sync(NOW);
+        scenario.assert_true(&context);
+        let rows = scenario.table.rows.len();
+        assert_eq!(output.records().len(), rows, "{context}");
+        assert!(output.dates().is_sorted(), "{context}");
+        output.assert_no_warning(&context);
+        // Twice as many as there are pages: blocks don't fill them.
+        let (pages, requests) = (rows.div_ceil(page_size), scenario.requests().len());
+        assert!(requests <= 2 * pages + 2, "{context}: {requests} for {pages} pages");
+    }
+}
+
+#[test]
+fn range_without_bars_is_asked_for_once_more() {
+    const EMPTY: &str = r#"{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK"}"#;
+    for start_date in ["2026-03-02", "2026-11-02"] {
+        let mut requests = {
+            let mut scenario = scenario(20, start_date);
+            scenario.sync(NOW);
+            scenario.set("start_date", "2026-03-02").sync(NOW);
+            scenario.requests()
+        };
+        requests.truncate(6);
+        for path in requests.into_iter().map(|request| request.path) {
+            let mut scenario = scenario(20, start_date);
+            let (is_first, empty) = (AtomicBool::new(true), path.clone());
+            scenario.api.inject_faults(move |_, request| {
+                let is_empty = request.path == empty && is_first.swap(false, Relaxed);
+                is_empty.then(|| Fault::body(EMPTY))
+            });
+            scenario.sync(NOW);
+            scenario.set("start_date", "2026-03-02").sync(NOW);
+            scenario.assert_true(&path);
+        }
+    }
+}
+
+#[test]
+fn blocks_are_read_while_an_earlier_one_is_not_answered() {
+    let api = raw_api::start(market("AAPL", date(2026, 3, 2), 20));
+    let server = api.clone();
+    api.inject_faults(move |number, _| (number == 1).then(|| Fault::held_until(&server, 6)));
+    let mut connector = Connector::new(&api, "AAPL");
+    connector.set("start_date", "2026-03-02").stream(STREAM, "incremental");
+    let output = connector.run_at(NOW, "read").succeeded();
+    let logs = output.logs("INFO");
+    let is_retry = |text: &&&str| text.contains("attempt");
+    assert_eq!(logs.iter().find(is_retry), None, "no attempt failed");
+}
+
+#[test]
+fn years_before_the_first_bar_cost_few_requests() {
+    let mut scenario = scenario(50_000, "2026-11-16");
+    scenario.sync(NOW);
+    scenario.set("start_date", "1996-01-02").sync(NOW);
+    scenario.assert_true("all of it");
+    let requests = scenario.requests().len();
+    assert!(requests <= 10, "{requests} requests");
+}
+
+#[test]
+fn read_of_earlier_hours_that_fails_is_not_taken_for_the_plans_limit() {
+    let mut scenario = scenario(50_000, "2026-11-02");
+    scenario.sync(NOW);
+    let is_first = AtomicBool::new(true);
+    scenario.api.inject_faults(move |_, request| {
+        let is_before = request.path.contains("/2026-03-02/");
+        (is_before && is_first.swap(false, Relaxed)).then(|| Fault::status(400, "", "{}"))
+    });
+    let output = scenario.set("start_date", "2026-03-02").try_sync(NOW);
+    output.assert_failure("system_error", &["AAPL"]);
+    scenario.api.heal();
+    scenario.sync(NOW);
+    scenario.assert_true("once it is answered");
+}
+
+#[test]
+fn today_may_be_refused_by_a_free_plan() {
+    let refuse_today = |scenario: &Scenario| {
+        scenario.api.inject_faults(|_, request| {
+            let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
+            is_today.then(Fault::outside_the_plan)
+        });
+    };
+    let mut scenario = scenario(20, "2026-03-02");
+    refuse_today(&scenario);
+    let output = scenario.sync(NOW);
+    scenario.assert_true("all but today");
+    output.assert_no_warning("today is not over");
+    scenario.connector.state = None;
+    let output = scenario.set("start_date", "2026-11-20").sync(NOW);
+    assert_eq!(output.records().len(), 0);
+    output.assert_no_warning("nothing but today was requested");
+}

@@ -1,0 +1,32 @@
+//! Histories that change or are long: splits, corrections, late bars, earlier starts.
+
+mod backfill;
+mod corrections;
+mod long;
+mod splits;
+
+use crate::support::bar_size::BarSize;
+use crate::support::days::{Date, date, new_york_time};
+use crate::support::market::{Market, TradedBar, weekdays};
+use crate::support::scenario::Scenario;
+
+pub const DAYS_AND_HOURS: [&str; 2] = ["stock_prices", "stock_prices_by_hour"];
+
+/// Days or two hours a session of AAPL on so many days from `first` on, each with its own close.
+pub fn history(stream: &str, first: Date, days: u64, start_date: &str) -> Scenario {
+    let mut market = Market::at("2026-11-20T12:00:00Z");
+    for day in weekdays(first, days) {
+        let close = 200.0 + f64::from((day - date(2020, 1, 1)).num_days() as i32);
+        let bar = TradedBar::closing_at(close);
+        match stream {
+            "stock_prices" => market.day("AAPL", day, bar),
+            _ => market.bar(BarSize::HOUR, "AAPL", new_york_time(day, 10, 0), bar).bar(
+                BarSize::HOUR,
+                "AAPL",
+                new_york_time(day, 15, 0),
+                bar,
+            ),
+        };
+    }
+    Scenario::new(market, "AAPL", stream, start_date)
+}

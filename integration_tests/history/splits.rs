@@ -1,0 +1,325 @@
+//! Splits, and what else changes the price basis: all rows end up on the same one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{DAYS_AND_HOURS, history};
+use crate::support::bar_size::BarSize;
+use crate::support::clock::SimulatedClock;
+use crate::support::connector::Destination;
+use crate::support::days::{Date, date, moment, new_york_midnight, new_york_time};
+use crate::support::fake_api::Fault;
+use crate::support::market::{Market, PartialCoverage, PlanFloor, Split};
+use crate::support::scenario::Scenario;
+
+/// NVDA around its ten-for-one split of 2024-06-10, as traded.
+const NVDA: [(Date, f64); 6] = [
+    (date(2024, 6, 5), 1224.4),
+    (date(2024, 6, 6), 1209.98),
+    (date(2024, 6, 7), 1208.88),
+    (date(2024, 6, 10), 121.79),
+    (date(2024, 6, 11), 120.91),
+    (date(2024, 6, 12), 125.2),
+];
+
+const SATURDAY: &str = "2024-06-08T12:00:00Z";
+const TUESDAY: &str = "2024-06-11T12:00:00Z";
+
+/// A market that shows NVDA up to the eve of its split.
+fn nvda() -> Scenario {
+    let mut market = Market::at(SATURDAY);
+    market.days("NVDA", &NVDA);
+    Scenario::new(market, "NVDA", "stock_prices", "2024-06-05")
+}
+
+/// The same, read on Saturday, and split.
+fn split_since_saturday() -> Scenario {
+    let mut nvda = nvda();
+    assert_eq!(nvda.sync(SATURDAY).records().len(), 3);
+    nvda.api.market().split("NVDA", date(2024, 6, 10), 10.0);
+    nvda
+}
+
+#[test]
+fn split_between_two_syncs_leaves_one_consistent_basis() {
+    let mut nvda = split_since_saturday();
+    let second = nvda.sync(TUESDAY);
+    assert_eq!(nvda.requests().len(), 1, "the response that shows the split");
+    second.assert_logs("WARN", &[&["NVDA", "split", "2024-06-05"]]);
+    nvda.assert_true("after the split");
+    assert_eq!(second.records().len(), 4);
+    let third = nvda.sync(TUESDAY);
+    third.assert_no_warning("an ordinary sync again");
+    assert_eq!((third.records().len(), nvda.requests().len()), (0, 1));
+}
+
+#[test]
+fn split_is_reread_from_the_first_day_ever_asked_for() {
+    for start_date in [Value::Null, json!("2024-06-07")] {
+        let mut nvda = split_since_saturday();
+        let second = nvda.set("start_date", start_date).sync(TUESDAY);
+        assert_eq!(second.prices()[0], ("NVDA", "2024-06-05", 122.44));
+    }
+}
+
+#[test]
+fn split_is_noticed_although_the_first_bar_is_gone() {
+    let mut nvda = split_since_saturday();
+    let first = new_york_midnight(date(2024, 6, 5));
+    nvda.api.market().remove(BarSize::DAY, "NVDA", first);
+    let second = nvda.sync(TUESDAY);
+    assert_eq!(second.dates(), ["2024-06-06", "2024-06-07", "2024-06-10"]);
+    second.assert_told("WARN", &["NVDA", "split"]);
+}
+
+#[test]
+fn recorded_split_of_aapl_is_reread_with_its_figures() {
+    // As traded and as adjusted: the close of 2020-08-28 was 499.23 and is 124.8075.
+    let traded = [
+        (date(2020, 8, 25), 499.3),
+        (date(2020, 8, 26), 506.09),
+        (date(2020, 8, 27), 500.04),
+        (date(2020, 8, 28), 499.23),
+        (date(2020, 8, 31), 129.04),
+        (date(2020, 9, 1), 134.18),
+    ];
+    let adjusted = [124.825, 126.5225, 125.01, 124.8075, 129.04, 134.18];
+    let mut market = Market::at("2020-08-29T12:00:00Z");
+    market.days("AAPL", &traded).split("AAPL", date(2020, 8, 31), 4.0);
+    let mut aapl = Scenario::new(market, "AAPL", "stock_prices", "2020-08-25");
+    assert_eq!(aapl.sync("2020-08-29T12:00:00Z").prices()[3].2, 499.23);
+    let second = aapl.sync("2020-09-02T12:00:00Z");
+    let closes: Vec<f64> = second.prices().iter().map(|price| price.2).collect();
+    assert_eq!(closes, adjusted);
+}
+
+#[test]
+fn unadjusted_prices_do_not_change_with_a_split() {
+    let mut nvda = nvda();
+    nvda.api.market().split("NVDA", date(2024, 6, 10), 10.0);
+    nvda.set("adjusted", false).sync(SATURDAY);
+    let second = nvda.sync(TUESDAY);
+    assert_eq!(second.prices(), [("NVDA", "2024-06-10", 121.79)]);
+    assert_eq!(second.records()[0]["adjusted"], false);
+    let requests = nvda.requests();
+    let is_unadjusted = |query: &str| query.contains("adjusted=false");
+    assert!(requests.iter().all(|request| is_unadjusted(&request.query)));
+}
+
+#[test]
+fn other_value_of_adjusted_rereads_everything() {
+    let mut nvda = nvda();
+    nvda.sync(SATURDAY);
+    let second = nvda.set("adjusted", false).sync(SATURDAY);
+    assert_eq!(second.records().len(), 3);
+    second.assert_logs("WARN", &[&["NVDA", "adjusted", "false", "2024-06-05"]]);
+    nvda.assert_true("on the other basis");
+    assert_eq!(nvda.sync(SATURDAY).records().len(), 0);
+}
+
+/// A split on `first_day` that the API knows from 2026-12-07 on, when the last sessions are on the new basis.
+fn enter_late(scenario: &Scenario, first_day: Date) {
+    scenario.api.market().splits.push(Split {
+        ticker: "AAPL".to_owned(),
+        first_day,
+        ratio: 2.0,
+        known_from: moment("2026-12-07T05:00:00Z"),
+    });
+}
+
+/// Asserts that what the table holds from a date or timestamp on is the truth.
+fn assert_true_from(mut scenario: Scenario, first: &str, context: &str) {
+    let mut truth = scenario.truth();
+    for rows in [&mut scenario.table.rows, &mut truth.rows] {
+        rows.retain(|key, _| key.1.as_str() >= first);
+    }
+    assert!(!truth.rows.is_empty(), "{context}");
+    assert_eq!(scenario.table.differences(&truth).first(), None, "{context}");
+}
+
+/// How a table that is read from 2026-06-01 on, or from another day, comes to the eve of a split that is entered late.
+struct LateSplit {
+    name: &'static str,
+    start_date: &'static str,
+    first_day: Date,
+    /// Where the plan's history begins, two years ago.
+    plan: Option<PartialCoverage>,
+    page_size: usize,
+    before: fn(&mut Scenario),
+    /// What is compared begins here: what the plan no longer shows can't be mended.
+    true_from: &'static str,
+}
+
+const LATE_SPLIT: LateSplit = LateSplit {
+    name: "",
+    start_date: "2026-06-01",
+    first_day: date(2026, 11, 30),
+    plan: None,
+    page_size: 50_000,
+    before: |_| {},
+    true_from: "2026-06-01",
+};
+
+#[test]
+fn split_that_is_entered_late_is_noticed_within_two_weeks() {
+    let behind_the_plan = LateSplit {
+        start_date: "2024-11-20",
+        plan: Some(PartialCoverage::Shortened),
+        before: |scenario| {
+            for day in [20, 24, 28] {
+                scenario.sync(&format!("2026-11-{day}T12:00:00Z"));
+            }
+        },
+        true_from: "2024-12-24",
+        ..LATE_SPLIT
+    };
+    for case in [
+        LateSplit { name: "plain", ..LATE_SPLIT },
+        LateSplit { name: "the first bar has left the plan", ..behind_the_plan },
+        LateSplit {
+            name: "the first bar has left the plan, which refuses it",
+            plan: Some(PartialCoverage::Refused),
+            ..behind_the_plan
+        },
+        LateSplit { name: "early last year", first_day: date(2025, 3, 3), ..behind_the_plan },
+        LateSplit {
+            name: "early last year, small pages",
+            first_day: date(2025, 3, 3),
+            page_size: 30,
+            ..behind_the_plan
+        },
+        LateSplit {
+            name: "in hours that were read before the others",
+            first_day: date(2026, 4, 1),
+            before: |scenario| {
+                scenario.sync("2026-12-01T12:00:00Z");
+                scenario.set("start_date", "2026-03-02");
+            },
+            true_from: "2026-03-02",
+            ..LATE_SPLIT
+        },
+        LateSplit {
+            name: "the first bar is gone",
+            before: |scenario| {
+                scenario.sync("2026-11-20T12:00:00Z");
+                let mut market = scenario.api.market();
+                let bars = market.bars.values_mut();
+                bars.for_each(|bars| {
+                    bars.retain(|start, _| *start >= new_york_time(date(2026, 6, 1), 12, 0));
+                });
+            },
+            true_from: "2026-06-02",
+            ..LATE_SPLIT
+        },
+    ] {
+        for stream in DAYS_AND_HOURS {
+            let context = format!("{}: {stream}", case.name);
+            let mut scenario = history(stream, date(2024, 11, 20), 780, case.start_date);
+            scenario.api.market().page_size = case.page_size;
+            if let Some(coverage) = case.plan {
+                let mut market = scenario.api.market();
+                market.plan(PlanFloor::YearsBack(2), coverage);
+            }
+            (case.before)(&mut scenario);
+            scenario.sync_daily(date(2026, 12, 2), date(2026, 12, 5));
+            enter_late(&scenario, case.first_day);
+            scenario.sync("2026-12-07T12:00:00Z");
+            if stream == "stock_prices" {
+                scenario.sync("2026-12-08T12:00:00Z");
+            } else {
+                scenario.sync_daily(date(2026, 12, 8), date(2026, 12, 21));
+            }
+            assert_true_from(scenario, case.true_from, &context);
+        }
+    }
+}
+
+#[test]
+fn sync_that_can_not_look_for_a_split_everywhere_is_a_failure() {
+    let mut scenario = history("stock_prices_by_hour", date(2026, 6, 1), 220, "2026-06-01");
+    scenario.sync_daily(date(2026, 12, 2), date(2026, 12, 5));
+    enter_late(&scenario, date(2026, 11, 30));
+    scenario.api.inject_faults(|_, request| {
+        let is_about_old_days = !request.path.contains("/2026-12-");
+        is_about_old_days.then(|| Fault::status(400, "", "{}"))
+    });
+    let outputs = [12, 13, 14].map(|day| scenario.try_sync(&format!("2026-12-{day}T12:00:00Z")));
+    for output in outputs.iter().filter(|output| output.exit_code != Some(0)) {
+        output.assert_failure("system_error", &["AAPL"]);
+    }
+    assert!(outputs.iter().any(|output| output.exit_code == Some(1)));
+    scenario.api.heal();
+    scenario.sync_daily(date(2026, 12, 14), date(2026, 12, 21));
+    scenario.assert_true("the split is noticed once it is answered");
+}
+
+/// Hours on several pages, half a minute before a midnight in New York at which a split takes effect. Two calendar months
+/// fit into a page.
+fn before_the_split_at_midnight() -> (Scenario, Arc<SimulatedClock>) {
+    let stream = "stock_prices_by_hour";
+    let scenario = history(stream, date(2025, 1, 6), 430, "2025-01-06");
+    scenario.api.market().split("AAPL", date(2026, 3, 11), 2.0).page_size = 90;
+    let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
+    scenario.api.follow(clock.clone());
+    (scenario, clock)
+}
+
+#[test]
+fn split_that_takes_effect_between_two_pages_leaves_one_basis() {
+    let (mut scenario, clock) = before_the_split_at_midnight();
+    // The key lets five requests a minute through.
+    scenario.api.set_quota(5, clock.clone());
+    let output = scenario.connector.run_with_clock(&clock, "read");
+    scenario.table.load(&output.succeeded());
+    let midnight = moment("2026-03-11T04:00:00Z");
+    let requests = scenario.requests();
+    let before = requests.iter().filter(|request| request.time < midnight);
+    let before = before.count();
+    assert!((2..requests.len()).contains(&before), "pages before and after midnight: {before} of {}", requests.len());
+    // The last day became final during the run; whether it is emitted is open.
+    scenario.set("end_date", "2026-03-09");
+    let rows = &mut scenario.table.rows;
+    rows.retain(|key, _| key.1.as_str() < "2026-03-10");
+    scenario.assert_true("one basis");
+}
+
+#[test]
+fn split_between_two_pages_of_a_run_that_is_cut_off_leaves_one_basis() {
+    let (mut scenario, clock) = before_the_split_at_midnight();
+    let time = clock.clone();
+    scenario.api.inject_faults(move |_, _| {
+        time.advance(Duration::from_secs(10));
+        None
+    });
+    let output = scenario.connector.run_with_clock(&clock, "read");
+    let noon = "2026-03-12T12:00:00Z";
+    scenario.api.heal();
+    scenario.api.follow(SimulatedClock::at(moment(noon)));
+    scenario.api.market().page_size = 50_000;
+    let is_state = |line: &usize| output.messages[*line]["type"] == "STATE";
+    let states: Vec<usize> = (0..output.messages.len()).filter(is_state).collect();
+    assert!(states.len() > 2, "{} STATEs", states.len());
+    for line in states {
+        let cut_off = output.first_lines(line + 1);
+        scenario.table = Destination::default();
+        scenario.table.load(&cut_off);
+        scenario.connector.resume_from(&cut_off);
+        scenario.sync(noon);
+        scenario.assert_true(&format!("cut off after line {line}"));
+    }
+}
+
+#[test]
+fn midnight_that_passes_while_a_single_page_is_waited_for_costs_no_request() {
+    for stream in DAYS_AND_HOURS {
+        let scenario = history(stream, date(2026, 1, 5), 66, "2026-03-02");
+        let clock = SimulatedClock::for_threads_at(moment("2026-03-11T03:59:30Z"));
+        scenario.api.follow(clock.clone());
+        scenario.api.inject_faults(|number, _| (number == 0).then(|| Fault::status(429, "", "{}")));
+        let output = scenario.connector.run_with_clock(&clock, "read");
+        output.succeeded();
+        assert_eq!(scenario.requests().len(), 2, "{stream}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The way to the API: TLS, proxies, rate limits.
+
+mod proxies;
+mod rate_limits;
+mod tls;

@@ -1,0 +1,200 @@
+//! Proxies of the environment, which only child processes get: used, exempted, or refused in words without a password.
+
+use std::io::{BufRead, BufReader, Read, Write, copy};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::support::connector::{Connector, Output, binary_command, run_command};
+use crate::support::days::date;
+use crate::support::fake_api::FakeApi;
+use crate::support::market::Market;
+use crate::support::tls_server::{Certificate, TlsServer};
+
+const PASSWORD: &str = "proxy-pa55word";
+
+/// A proxy that notes what it is asked for, and tunnels to one place or answers with a status.
+struct Proxy {
+    address: String,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// `answer` is `Ok` with the port of the place to which every CONNECT leads, or a status line.
+    fn start(answer: Result<u16, &'static str>) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let noted = heads.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let noted = noted.clone();
+                thread::spawn(move || serve(client, answer, &noted));
+            }
+        });
+        Proxy { address, heads }
+    }
+
+    /// The heads of the requests that came in.
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("no panic").clone()
+    }
+}
+
+fn serve(client: TcpStream, answer: Result<u16, &str>, noted: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(client.try_clone().expect("a handle"));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).expect("a line") == 0 {
+            return;
+        }
+    }
+    noted.lock().expect("no panic").push(head);
+    let mut client = client;
+    match answer {
+        Err(status) => drop(write!(client, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")),
+        Ok(port) => {
+            let server = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+            write!(client, "HTTP/1.1 200 Connection established\r\n\r\n").expect("a socket");
+            let (mut up, mut down) = (server.try_clone().expect("a handle"), client);
+            thread::spawn(move || {
+                let _ = copy(&mut reader, &mut up);
+                let _ = up.shutdown(Shutdown::Write);
+            });
+            let _ = copy(&mut server.take(u64::MAX), &mut down);
+        }
+    }
+}
+
+fn market() -> Market {
+    let mut market = Market::at("2026-11-20T15:00:00Z");
+    market.days("TSLA", &[(date(2026, 11, 19), 405.5)]);
+    market
+}
+
+fn connector(url: &str) -> Connector {
+    let mut connector = Connector::with_url(url, "TSLA");
+    connector.set("start_date", "2026-11-19").set("end_date", "2026-11-19");
+    connector
+}
+
+/// Runs a command of the binary with variables, and sees that no password comes out.
+fn run(connector: &Connector, command: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command: Command = binary_command(&connector.arguments(command));
+    command.envs(variables.iter().copied()).env("RUST_BACKTRACE", "full");
+    let output = run_command(&mut command);
+    assert!(!output.text.contains(PASSWORD), "{}", output.text);
+    output
+}
+
+#[test]
+fn https_goes_through_the_proxy_that_the_environment_names() {
+    let server = TlsServer::start(Certificate::OtherName, market());
+    let port = server.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let ca = server.ca_file().display().to_string();
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let proxy = Proxy::start(Ok(port));
+        let address = format!("http://user:{PASSWORD}@{}", proxy.address);
+        let connector = connector("https://elsewhere.example");
+        let output = run(&connector, "read", &[(variable, &address), ("SSL_CERT_FILE", &ca)]).succeeded();
+        assert_eq!((output.records().len(), server.api.take_requests().len()), (1, 1), "{variable}");
+        let heads = proxy.heads();
+        assert!(heads[0].starts_with("CONNECT elsewhere.example:443 "), "{variable}: {heads:?}");
+        let head = heads[0].to_lowercase();
+        assert!(head.contains("proxy-authorization: basic ") && !head.contains("bearer"), "{head}");
+    }
+}
+
+#[test]
+fn proxy_that_can_not_be_used_is_a_config_error_that_names_the_variable() {
+    let connector = connector("https://elsewhere.example");
+    let values = [
+        format!("socks5://user:{PASSWORD}@127.0.0.1:1"),
+        format!("socks5h://user:{PASSWORD}@127.0.0.1:1"),
+        format!("ftp://user:{PASSWORD}@127.0.0.1"),
+        format!(" http://user:{PASSWORD}@127.0.0.1:1"),
+        format!("http://user:{PASSWORD}@127.0.0.1:1 "),
+        format!("http://user:{PASSWORD}@127.0.0.1:port"),
+        "http://".to_owned(),
+    ];
+    for value in &values {
+        for variable in ["HTTPS_PROXY", "all_proxy"] {
+            let says = format!("The proxy in the environment variable {variable} can't be used: ");
+            let read = run(&connector, "read", &[(variable, value)]);
+            let (failure_type, message) = read.failure();
+            assert_eq!(failure_type, "config_error", "{variable}={value}");
+            assert!(message.starts_with(&says), "{message}");
+            let check = run(&connector, "check", &[(variable, value)]);
+            let (status, message) = check.connection_status();
+            assert!(status == "FAILED" && message.starts_with(&says), "{message}");
+        }
+    }
+}
+
+#[test]
+fn proxy_that_wants_a_password_is_told_and_not_asked_again() {
+    for status in ["407 Proxy Authentication Required", "407 Nope"] {
+        let proxy = Proxy::start(Err(status));
+        let address = format!("http://user:{PASSWORD}@{}", proxy.address);
+        let connector = connector("https://elsewhere.example");
+        let output = run(&connector, "read", &[("HTTPS_PROXY", &address)]);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "config_error", "{message}");
+        let says = "stock_prices, TSLA: the proxy requires a user name and password (";
+        assert!(message.starts_with(says), "{message}");
+        assert!(message.ends_with("Check HTTPS_PROXY or ALL_PROXY."), "{message}");
+        assert_eq!(proxy.heads().len(), 1);
+        let check = run(&connector, "check", &[("HTTPS_PROXY", &address)]);
+        let (status, message) = check.connection_status();
+        assert!(status == "FAILED" && message.contains("requires a user name and password"), "{message}");
+    }
+}
+
+#[test]
+fn proxy_that_refuses_or_is_not_there_is_a_transient_error_without_its_password() {
+    let refusing = Proxy::start(Err("503 Service Unavailable"));
+    let addresses = [refusing.address.as_str(), "127.0.0.1:1"].map(|host| format!("http://user:{PASSWORD}@{host}"));
+    for address in &addresses {
+        let output = run(&connector("https://elsewhere.example"), "check", &[("HTTPS_PROXY", address)]);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "transient_error");
+        assert!(message.contains("check the network, proxy settings and api_url"), "{message}");
+    }
+}
+
+#[test]
+fn no_proxy_sends_requests_directly() {
+    let server = TlsServer::start(Certificate::Trusted, market());
+    let ca = server.ca_file().display().to_string();
+    let proxy = Proxy::start(Err("500 Not wanted"));
+    let address = format!("http://{}", proxy.address);
+    for (variable, exempt) in [("NO_PROXY", "localhost"), ("no_proxy", "example.com, localhost"), ("NO_PROXY", "*")] {
+        let variables = [("HTTPS_PROXY", address.as_str()), ("SSL_CERT_FILE", &ca), (variable, exempt)];
+        let output = run(&connector(&server.url()), "read", &variables).succeeded();
+        assert_eq!((output.records().len(), proxy.heads().len()), (1, 0), "{variable}={exempt}");
+    }
+}
+
+#[test]
+fn loopback_without_tls_never_uses_a_proxy() {
+    let api = FakeApi::start(market());
+    let proxy = Proxy::start(Err("500 Not wanted"));
+    let address = format!("http://{}", proxy.address);
+    for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        for value in [address.as_str(), "socks5://x", " "] {
+            let output = run(&connector(&api.url()), "read", &[(variable, value)]).succeeded();
+            assert_eq!((output.records().len(), proxy.heads().len()), (1, 0), "{variable}={value}");
+        }
+    }
+}
+
+#[test]
+fn variable_that_is_set_to_nothing_names_no_proxy() {
+    let server = TlsServer::start(Certificate::Trusted, market());
+    let ca = server.ca_file().display().to_string();
+    for variable in ["HTTPS_PROXY", "ALL_PROXY"] {
+        let variables = [(variable, ""), ("SSL_CERT_FILE", ca.as_str())];
+        assert_eq!(run(&connector(&server.url()), "read", &variables).succeeded().records().len(), 1);
+    }
+}

@@ -1,0 +1,228 @@
+//! History before the plan's: read from where the plan begins, with one warning.
+
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, Weekday};
+use serde_json::{Value, json};
+
+use super::BOTH;
+use crate::history::history;
+use crate::support::bar_size::BarSize;
+use crate::support::connector::configured;
+use crate::support::days::{Date, date, new_york_time};
+use crate::support::fake_api::Fault;
+use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
+use crate::support::scenario::Scenario;
+
+const NOW: &str = "2026-11-20T15:00:00Z";
+
+/// How many bars of a ticker the plan shows.
+const WEEKS: usize = 105;
+
+/// Two tickers, one bar a week since 2014, and a plan with two years of history.
+fn two_years(tickers: &str, coverage: PartialCoverage) -> Scenario {
+    let mut market = Market::at(NOW);
+    for ticker in ["AAPL", "MSFT"] {
+        let wednesdays = date(2014, 1, 8).iter_days().step_by(7);
+        for (week, day) in wednesdays.enumerate().take_while(|(_, day)| *day < date(2026, 11, 20)) {
+            market.days(ticker, &[(day, 200.0 + week as f64)]);
+        }
+    }
+    market.plan(PlanFloor::On(date(2024, 11, 20)), coverage);
+    Scenario::new(market, tickers, "stock_prices", "2014-01-02")
+}
+
+/// An hour a day since `first`, and a plan with two years of history.
+fn hours(first: Date, days: u64, coverage: PartialCoverage, start_date: &str) -> Scenario {
+    let mut market = Market::at(NOW);
+    for day in weekdays(first, days) {
+        let start = new_york_time(day, 15, 0);
+        market.bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(200.0));
+    }
+    market.plan(PlanFloor::YearsBack(2), coverage);
+    Scenario::new(market, "AAPL", "stock_prices_by_hour", start_date)
+}
+
+#[test]
+fn range_that_begins_before_the_plans_history_is_read_from_there_with_a_warning() {
+    let tables = BOTH.map(|coverage| {
+        let mut scenario = two_years("AAPL,MSFT", coverage);
+        let output = scenario.sync(NOW);
+        scenario.assert_true("what the plan shows");
+        assert_eq!(scenario.table.rows.len(), 2 * WEEKS);
+        let words = |ticker| [ticker, "2014-01-02", "2024-11-20"];
+        output.assert_logs("WARN", &[&words("AAPL"), &words("MSFT")]);
+        if coverage == PartialCoverage::Refused {
+            assert!(output.logs("WARN")[0].contains("plan"), "{:?}", output.logs("WARN"));
+        }
+        assert!(scenario.requests().len() <= 12);
+        let second = scenario.sync(NOW);
+        second.assert_no_warning("once");
+        assert_eq!((second.records().len(), scenario.requests().len()), (0, 2));
+        scenario.table
+    });
+    assert_eq!(tables[0], tables[1]);
+}
+
+#[test]
+fn bars_that_the_plan_no_longer_shows_are_not_taken_for_gone() {
+    for coverage in BOTH {
+        let mut scenario = two_years("AAPL", coverage);
+        let set_floor = |scenario: &Scenario, day| {
+            let mut market = scenario.api.market();
+            market.plan(PlanFloor::On(day), coverage);
+        };
+        set_floor(&scenario, date(2014, 1, 1));
+        scenario.set("end_date", "2024-09-30").sync(NOW);
+        set_floor(&scenario, date(2024, 11, 20));
+        let output = scenario.set("end_date", Value::Null).sync(NOW);
+        assert_eq!(output.dates()[0], "2024-11-20");
+        assert_eq!(output.records().len(), WEEKS);
+        let warnings = output.logs("WARN");
+        assert!(warnings.len() <= 2, "{warnings:?}");
+        assert!(!output.text.contains("no longer returns"), "{warnings:?}");
+        assert!(scenario.requests().len() <= 8);
+    }
+}
+
+#[test]
+fn start_date_that_is_moved_before_the_plans_history_is_warned_about_once() {
+    for coverage in BOTH {
+        let days = |start_date| {
+            let mut scenario = two_years("AAPL", coverage);
+            scenario.set("start_date", start_date);
+            scenario
+        };
+        let hours = hours(date(2024, 11, 1), 750, coverage, "2026-10-01");
+        for mut scenario in [days("2024-11-20"), days("2026-01-01"), hours] {
+            scenario.sync(NOW);
+            let second = scenario.set("start_date", "2014-01-02").sync(NOW);
+            scenario.assert_true(&format!("{coverage:?}"));
+            let requests = scenario.requests().len();
+            assert!(requests <= 25, "{coverage:?}: {requests}");
+            second.assert_logs("WARN", &[&["AAPL", "2014-01-02"]]);
+            let third = scenario.sync(NOW);
+            third.assert_no_warning("once");
+            assert_eq!((third.records().len(), scenario.requests().len()), (0, 1));
+        }
+    }
+}
+
+#[test]
+fn range_wholly_before_the_plans_history_is_a_config_error_about_the_plan() {
+    for coverage in BOTH {
+        let mut scenario = two_years("AAPL,MSFT", coverage);
+        let output = scenario.set("end_date", "2020-12-31").try_sync(NOW);
+        output.assert_failure("config_error", &["AAPL", "MSFT", "plan"]);
+    }
+}
+
+#[test]
+fn history_that_begins_late_is_warned_about_with_both_dates_once() {
+    let mut scenario = history("stock_prices", date(2026, 6, 12), 4, "2015-01-02");
+    let output = scenario.sync(NOW);
+    output.assert_told("WARN", &["AAPL", "2026-06-12", "2015-01-02"]);
+    let late = |text: &&str| text.contains("2015-01-02");
+    assert!(!scenario.sync(NOW).logs("WARN").iter().any(late), "once");
+    scenario.connector.state = None;
+    let output = scenario.set("start_date", "2026-06-03").sync(NOW);
+    assert!(!output.text.contains("was requested"), "nine days can be holidays");
+}
+
+#[test]
+fn market_before_the_plans_history_is_read_from_there() {
+    let now = "2026-03-11T07:00:00Z";
+    let mut market = Market::at(now);
+    for ticker in ["AAPL", "TSLA"] {
+        let days = [6, 9, 10].map(|day| (date(2026, 3, day), 100.0 + f64::from(day)));
+        market.days(ticker, &days);
+    }
+    market.plan(PlanFloor::On(date(2026, 3, 9)), PartialCoverage::Shortened);
+    let mut scenario = Scenario::new(market, "AAPL", "market_prices", "2025-12-01");
+    let output = scenario.sync(now);
+    assert_eq!(output.records().len(), 4);
+    output.assert_logs("WARN", &[&["market_prices", "plan", "2025-12-01", "2026-03-0"]]);
+    let requests = scenario.requests();
+    assert!(requests.len() <= 22);
+    for request in requests {
+        let day = request.path.rsplit('/').next().map(|day| day.parse());
+        let day: Date = day.expect("a segment").expect("a date");
+        assert!(!matches!(day.weekday(), Weekday::Sat | Weekday::Sun), "{day}");
+    }
+    let second = scenario.sync(now);
+    assert_eq!((second.records().len(), scenario.requests().len()), (0, 1));
+}
+
+#[test]
+fn limit_that_one_ticker_has_found_is_used_by_the_next() {
+    let mut scenario = two_years("AAPL,MSFT", PartialCoverage::Refused);
+    scenario.sync(NOW);
+    let requests = scenario.requests().into_iter();
+    let asked: BTreeSet<String> =
+        requests.filter(|request| request.path.contains("/MSFT/")).map(|request| request.path).collect();
+    let range = |from: &str| format!("/v2/aggs/ticker/MSFT/range/1/day/{from}/2026-11-19");
+    // The first was sent ahead.
+    let expected = BTreeSet::from([range("2014-01-02"), range("2024-11-20")]);
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn limit_that_was_found_for_crypto_costs_stocks_no_day() {
+    // By UTC, which crypto lives by, it is the next day already, and its history begins a day later.
+    let evening = "2026-11-21T03:00:00Z";
+    let mut market = Market::at(evening);
+    for ticker in ["X:BTCUSD", "AAPL"] {
+        let days = [20, 21, 22].map(|day| (date(2024, 11, day), f64::from(day)));
+        market.days(ticker, &days);
+    }
+    market.plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
+    let mut scenario = Scenario::new(market, "X:BTCUSD,AAPL", "stock_prices", "2024-11-20");
+    let output = scenario.sync(evening);
+    scenario.assert_true("both markets");
+    assert_eq!(scenario.table.rows.len(), 5);
+    let warnings = output.logs("WARN");
+    assert!(warnings.iter().all(|text| text.contains("X:BTCUSD")), "{warnings:?}");
+}
+
+#[test]
+fn limit_that_one_stream_has_found_leaves_another_alone_that_begins_later() {
+    let mut scenario = two_years("AAPL", PartialCoverage::Refused);
+    for day in weekdays(date(2026, 11, 2), 18) {
+        let start = new_york_time(day, 15, 0);
+        let bar = TradedBar::closing_at(200.0);
+        scenario.api.market().bar(BarSize::HOUR, "AAPL", start, bar);
+    }
+    let streams = ["stock_prices", "stock_prices_by_hour"];
+    scenario.connector.stream(streams[1], "incremental");
+    scenario.set("start_date", "2026-11-02").sync(NOW);
+    // Now days come first, and find the limit.
+    let streams = streams.map(|stream| configured(stream, "incremental"));
+    scenario.connector.catalog["streams"] = json!(streams);
+    let output = scenario.set("start_date", "2014-01-02").sync(NOW);
+    let of_hours = output.records().into_iter();
+    let of_hours = of_hours.filter(|record| record["timestamp"].is_string());
+    assert_eq!(of_hours.count(), 0, "they are there already");
+    assert!(output.logs("WARN").len() <= 2, "{:?}", output.logs("WARN"));
+}
+
+#[test]
+fn limit_is_found_although_the_plan_does_not_show_today() {
+    let coverage = PartialCoverage::Refused;
+    let mut scenario = hours(date(2024, 11, 1), 740, coverage, "2014-01-02");
+    scenario.api.inject_faults(|_, request| {
+        let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
+        is_today.then(Fault::outside_the_plan)
+    });
+    scenario.sync(NOW);
+    scenario.assert_true("up to yesterday");
+}
+
+#[test]
+fn search_for_the_limit_that_fails_is_a_failure() {
+    let mut scenario = two_years("AAPL", PartialCoverage::Refused);
+    scenario.api.inject_faults(|number, _| (number == 2).then(|| Fault::status(400, "", "{}")));
+    scenario.try_sync(NOW).assert_failure("system_error", &["AAPL"]);
+    scenario.api.heal();
+    scenario.sync(NOW);
+    scenario.assert_true("once it is answered");
+}

@@ -1,0 +1,244 @@
+//! The files around the code agree with each other. On wiremock.
+
+use std::path::Path;
+use std::{env, fs};
+
+use serde_json::{Value, json};
+
+use crate::support::connector::{Connector, run_binary};
+use crate::support::days::date;
+use crate::support::fake_api::FakeApi;
+use crate::support::market::{AAPL, Market};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const NOW: &str = "2023-01-11T12:00:00Z";
+
+/// The text behind `key` in a line of `file`.
+fn value_of<'a>(file: &'a str, key: &str) -> &'a str {
+    let found =
+        file.lines().find_map(|line| line.trim_start().split_once(key).filter(|(before, _)| !before.contains('#')));
+    found.unwrap_or_else(|| panic!("{key} is not there")).1.trim().trim_end_matches('\\').trim()
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+/// An API that knows the recorded bars, and a connector that reads them.
+fn set_up() -> (FakeApi, Connector) {
+    let api = FakeApi::start(Market::at(NOW));
+    for (day, bar) in AAPL {
+        api.market().day("AAPL", day, bar);
+    }
+    let mut connector = Connector::new(&api, "AAPL");
+    connector.set("start_date", "2023-01-03").set("end_date", "2023-01-10");
+    (api, connector)
+}
+
+fn stream_names(catalog: &Value) -> Vec<String> {
+    let streams = catalog["streams"].as_array().expect("streams").iter();
+    let name = |stream: &Value| stream.get("stream").unwrap_or(stream)["name"].as_str().expect("a name").to_owned();
+    streams.map(name).collect()
+}
+
+/// The catalog that `discover` emits.
+fn discovered() -> Value {
+    let output = Connector::with_url("http://127.0.0.1:9", "TSLA").run_binary("discover").succeeded();
+    output.messages[0]["catalog"].clone()
+}
+
+/// Compares files in `integration_tests` with what they should contain; `UPDATE_GOLDEN=1` rewrites them.
+fn assert_up_to_date(files: &[(&str, Value)]) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration_tests");
+    if env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
+        for (name, expected) in files {
+            fs::write(tests.join(name), format!("{expected:#}\n")).expect("a writable file");
+        }
+        panic!("UPDATE_GOLDEN is set: the files were written");
+    }
+    for (name, expected) in files {
+        let found = parse(&fs::read_to_string(tests.join(name)).expect("a file"));
+        assert!(found == *expected, "{name} does not match the discovered streams; UPDATE_GOLDEN=1 rewrites it");
+    }
+}
+
+#[test]
+fn the_version_is_the_same_everywhere() {
+    let metadata = include_str!("../../metadata.yaml");
+    let dockerfile = include_str!("../../Dockerfile");
+    assert_eq!(value_of(metadata, "dockerImageTag:"), VERSION);
+    for label in ["io.airbyte.version=", "org.opencontainers.image.version="] {
+        assert_eq!(value_of(dockerfile, label), VERSION);
+    }
+    assert_eq!(value_of(dockerfile, "io.airbyte.name="), value_of(metadata, "dockerRepository:"));
+    assert!(include_str!("../../CHANGELOG.md").contains(VERSION), "the changelog does not name {VERSION}");
+}
+
+#[test]
+fn the_documentation_is_at_the_same_address_everywhere() {
+    let spec = run_binary(&["spec"]).succeeded();
+    let address = &spec.messages[0]["spec"]["documentationUrl"];
+    assert_eq!(*address, value_of(include_str!("../../metadata.yaml"), "documentationUrl:"));
+    assert_eq!(parse(include_str!("../../spec.json"))["documentationUrl"], *address);
+}
+
+#[test]
+fn the_tables_in_the_documentation_name_every_stream_field_and_property() {
+    let page = include_str!("../../docs/stock-ticker-api.md");
+    let readme = include_str!("../../README.md");
+    let spec = parse(include_str!("../../spec.json"));
+    let properties = |schema: &Value| -> Vec<String> {
+        let properties = schema["properties"].as_object().expect("properties");
+        properties.keys().cloned().collect()
+    };
+    let mut missing = Vec::new();
+    // In the first two cells of a row.
+    let mut expect = |file: &str, text: &str, name: &str| {
+        let mut rows = text.lines().filter(|line| line.starts_with('|'));
+        let quoted = format!("`{name}`");
+        if !rows.any(|row| row.split('|').take(3).any(|cell| cell.contains(&quoted))) {
+            missing.push(format!("{file}: {name}"));
+        }
+    };
+    let catalog = discovered();
+    for name in stream_names(&catalog) {
+        expect("docs/stock-ticker-api.md", page, &name);
+    }
+    for stream in catalog["streams"].as_array().expect("streams") {
+        for field in properties(&stream["json_schema"]) {
+            expect("docs/stock-ticker-api.md", page, &field);
+        }
+    }
+    for property in properties(&spec["connectionSpecification"]) {
+        expect("docs/stock-ticker-api.md", page, &property);
+        expect("README.md", readme, &property);
+    }
+    assert!(missing.is_empty(), "add these names to the tables in the documentation: {missing:#?}");
+}
+
+#[test]
+fn the_entrypoint_is_the_same_for_docker_and_for_the_launcher() {
+    let dockerfile = include_str!("../../Dockerfile");
+    let launcher = value_of(dockerfile, "AIRBYTE_ENTRYPOINT=");
+    assert!(launcher.starts_with('/'), "the launcher runs it from any directory");
+    assert_eq!(value_of(dockerfile, "ENTRYPOINT ["), format!("\"{launcher}\"]"));
+}
+
+#[test]
+fn the_configured_catalogs_contain_the_discovered_streams() {
+    let configured = |stream: &Value| {
+        let mut stream = stream.clone();
+        stream["json_schema"] = json!({});
+        json!({"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"})
+    };
+    let catalog = discovered();
+    let streams = catalog["streams"].as_array().expect("streams").iter();
+    let streams: Vec<Value> = streams.map(configured).collect();
+    assert_up_to_date(&[
+        ("configured_catalog.json", json!({"streams": streams[..1]})),
+        ("configured_catalog_all.json", json!({"streams": streams})),
+    ]);
+}
+
+#[test]
+fn the_future_state_covers_the_discovered_streams_and_the_example_configuration() {
+    // The first day of a week and of a month.
+    const FUTURE: &str = "2121-06-01";
+    let example = parse(include_str!("../../secrets.example/config.json"));
+    let ticker = example["stock_ticker"].as_str().expect("a ticker");
+    let future_state = |stream: &Value| {
+        let cursor = stream["default_cursor_field"][0].as_str().expect("a cursor");
+        let future = match cursor {
+            "timestamp" => format!("{FUTURE}T00:00:00Z"),
+            _ => FUTURE.to_owned(),
+        };
+        let name = stream["name"].as_str().expect("a name");
+        let state = if name.contains("market_") {
+            json!({"since": FUTURE, cursor: future})
+        } else {
+            json!({ticker: {"since": FUTURE, cursor: future, "adjusted": true}})
+        };
+        json!({"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}})
+    };
+    let catalog = discovered();
+    let streams = catalog["streams"].as_array().expect("streams").iter();
+    // Splits and dividends are compared with what was emitted, whatever their dates are.
+    let of_bars = streams.filter(|stream| stream["json_schema"]["properties"]["price"].is_object());
+    assert_up_to_date(&[("future_state.json", of_bars.map(future_state).collect())]);
+    let expected = include_str!("../expected_records.jsonl").lines();
+    for record in expected.map(parse) {
+        assert_eq!(record["data"]["stock_ticker"], ticker);
+    }
+}
+
+#[test]
+fn nothing_is_read_from_the_future_state_of_any_stream() {
+    let (api, mut connector) = set_up();
+    connector.catalog = parse(include_str!("../configured_catalog_all.json"));
+    connector.state = Some(parse(include_str!("../future_state.json")));
+    let streams = connector.catalog["streams"].as_array_mut().expect("streams");
+    streams.retain(|stream| stream["stream"]["source_defined_primary_key"][0] != json!(["id"]));
+    let output = connector.run_at(NOW, "read").succeeded();
+    assert_eq!((output.records().len(), api.take_requests().len()), (0, 0));
+    let states: Vec<Value> = output.states().into_iter().map(|state| state["stream"].clone()).collect();
+    let handed: Vec<Value> = connector
+        .state
+        .iter()
+        .filter_map(|state| state.as_array())
+        .flatten()
+        .map(|state| state["stream"].clone())
+        .collect();
+    assert_eq!(states.len(), handed.len());
+    for (state, handed) in states.iter().zip(&handed) {
+        let cursor = |state: &Value| state["stream_state"].to_string().split("2121").nth(1).map(str::to_owned);
+        assert!(cursor(state).is_some() && state["stream_descriptor"] == handed["stream_descriptor"], "{state}");
+    }
+}
+
+#[test]
+fn the_sample_state_is_one_from_which_a_sync_goes_on() {
+    let (api, mut connector) = set_up();
+    connector.catalog = parse(include_str!("../configured_catalog.json"));
+    connector.state = Some(parse(include_str!("../sample_state.json")));
+    api.market().days("AAPL", &[(date(2023, 1, 11), 133.49)]).set_now("2023-01-12T12:00:00Z");
+    connector.set("end_date", "2023-01-11");
+    let output = connector.run_at("2023-01-12T12:00:00Z", "read").succeeded();
+    assert_eq!(output.last_state()["AAPL"]["date"], "2023-01-11");
+    assert_eq!(output.prices().last(), Some(&("AAPL", "2023-01-11", 133.49)));
+}
+
+#[test]
+fn the_invalid_configuration_is_one_that_check_refuses() {
+    let (api, mut connector) = set_up();
+    connector.config = parse(include_str!("../invalid_config.json"));
+    connector.set("api_url", api.url());
+    assert_eq!(connector.run_at(NOW, "check").succeeded().connection_status().0, "FAILED");
+}
+
+#[test]
+fn the_expected_records_are_those_of_the_recorded_bars() {
+    let (_, connector) = set_up();
+    let output = connector.run_at(NOW, "read").succeeded();
+    let expected: Vec<Value> = include_str!("../expected_records.jsonl").lines().map(parse).collect();
+    assert_eq!(output.records(), expected.iter().map(|record| &record["data"]).collect::<Vec<_>>());
+    assert!(expected.iter().all(|record| record["stream"] == "stock_prices"));
+}
+
+#[test]
+fn the_acceptance_suite_at_high_strictness_accounts_for_every_stream() {
+    let suite = include_str!("../../acceptance-test-config.high.yml");
+    let basic_read = suite.split("basic_read:").nth(1).and_then(|text| text.split("full_refresh:").next()).expect("it");
+    assert!(!basic_read.contains("configured_catalog_path"), "none may be named at this level");
+    let expected = include_str!("../expected_records.jsonl");
+    for name in stream_names(&discovered()) {
+        let is_empty = basic_read.contains(&format!("- name: {name}\n"));
+        let has_records = expected.contains(&format!(r#""stream": "{name}""#));
+        assert!(
+            is_empty != has_records,
+            "{name}: add it to empty_streams in acceptance-test-config.high.yml, with a reason why it has no expected \
+             records"
+        );
+    }
+    assert_eq!(basic_read.matches("- name: ").count(), basic_read.matches("bypass_reason: ").count());
+}

@@ -1,0 +1,179 @@
+//! A run that is ended from outside: what was written stays true, and the next run brings the rest. On wiremock, but for
+//! an API that is silent.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::bar_size::BarSize;
+use crate::support::connector::{BINARY, Connector, Destination, Output, binary_command};
+use crate::support::days::{date, new_york_time};
+use crate::support::fake_api::{FakeApi, Fault};
+use crate::support::market::{Market, TradedBar};
+use crate::support::raw_api;
+
+/// Two tickers with 700 minutes each on pages of 90.
+fn market() -> Market {
+    let mut market = Market::at("2026-03-10T23:00:00Z");
+    market.page_size = 90;
+    for ticker in ["AAPL", "TSLA"] {
+        for minute in 0..700 {
+            let start = new_york_time(date(2026, 3, 10), 4, 0) + minute * 60_000;
+            market.bar(BarSize::MINUTE, ticker, start, TradedBar::closing_at(100.0 + minute as f64));
+        }
+    }
+    market
+}
+
+fn connector(url: &str) -> Connector {
+    let mut connector = Connector::with_url(url, "AAPL,TSLA");
+    connector
+        .set("start_date", "2026-03-10")
+        .set("end_date", "2026-03-10")
+        .stream("stock_prices_by_minute", "incremental");
+    connector
+}
+
+fn start(connector: &Connector) -> Child {
+    let mut command = binary_command(&connector.arguments("read"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+/// Reads so many bytes, kills the run, and returns all that it wrote.
+fn killed_after(connector: &Connector, bytes: usize) -> Output {
+    let mut child = start(connector);
+    let mut text = vec![0; bytes];
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut text).expect("so many bytes");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    // What the pipe still holds was written before the end, too.
+    child.stdout.take().expect("a pipe").read_to_end(&mut text).expect("the rest");
+    Output::cut_off(text)
+}
+
+#[test]
+fn run_that_is_killed_anywhere_and_resumed_misses_nothing() {
+    assert_resumes_after_kills("incremental", 10);
+}
+
+#[test]
+fn full_refresh_that_is_killed_and_resumed_misses_nothing() {
+    assert_resumes_after_kills("full_refresh", 5);
+}
+
+fn assert_resumes_after_kills(sync_mode: &str, points: usize) {
+    let api = FakeApi::start(market());
+    let mut connector = connector(&api.url());
+    connector.stream("stock_prices_by_minute", sync_mode);
+    let whole = connector.run_binary("read").succeeded();
+    let mut truth = Destination::default();
+    assert_eq!((truth.load(&whole), truth.rows.len()), (0, 1_400));
+    for point in 0..points {
+        let after = whole.text.len() * point / points + point * 37 % 91;
+        let killed = killed_after(&connector, after.min(whole.text.len() - 200));
+        let mut destination = Destination::default();
+        destination.load(&killed);
+        if !killed.states().is_empty() {
+            connector.resume_from(&killed);
+        }
+        destination.load(&connector.run_binary("read").succeeded());
+        assert_eq!(destination.differences(&truth), [""; 0], "{sync_mode}, killed after {after} bytes");
+        connector.state = None;
+    }
+}
+
+#[test]
+fn reader_that_leaves_ends_it_quietly() {
+    let api = FakeApi::start(market());
+    let connector = connector(&api.url());
+    for after in [0, 1, 5_000, 100_000, 200_000] {
+        let mut child = start(&connector);
+        let mut text = vec![0; after];
+        child.stdout.take().expect("a pipe").read_exact(&mut text).expect("so many bytes");
+        let ended = child.wait_with_output().expect("it ends");
+        assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+    }
+}
+
+/// An API that never answers.
+fn silent_api() -> FakeApi {
+    let api = raw_api::start(market());
+    api.inject_faults(|_, _| Some(Fault::Stall));
+    api
+}
+
+/// Waits until the run has said that it has started: then it waits for an answer.
+fn wait_for_start(child: &mut Child) {
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("a byte");
+}
+
+fn send_signal(signal: &str, process: u32) {
+    let kill = format!("kill -s {signal} {process}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh runs").success());
+}
+
+#[test]
+fn signal_ends_the_process_by_itself_even_while_it_waits_for_an_answer() {
+    let api = silent_api();
+    for (name, number) in [("TERM", 15), ("INT", 2)] {
+        let connector = connector(&api.url());
+        // Whoever runs the tests in the background of a script has SIGINT ignored, and children inherit that.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,TERM", BINARY]).args(connector.arguments("read"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("env runs");
+        wait_for_start(&mut child);
+        let asked = Instant::now();
+        send_signal(name, child.id());
+        let ended = child.wait_with_output().expect("it ends");
+        assert_eq!((ended.status.signal(), ended.stderr.as_slice()), (Some(number), &b""[..]), "{}", ended.status);
+        assert!(asked.elapsed() < Duration::from_millis(1_500));
+    }
+}
+
+/// As the first process of its own namespace, as in a container; where the system lets us make one.
+#[test]
+fn signal_ends_the_first_process_of_a_container_too() {
+    let in_namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let may_be_made = Command::new("unshare").args(in_namespace).arg("true").output();
+    if !may_be_made.is_ok_and(|ended| ended.status.success()) {
+        return;
+    }
+    let api = silent_api();
+    for (name, exit_code) in [("TERM", 143), ("INT", 130)] {
+        let connector = connector(&api.url());
+        let mut command = Command::new("unshare");
+        command.args(in_namespace).arg(BINARY).args(connector.arguments("read"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        wait_for_start(&mut child);
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let children = std::fs::read_to_string(children).expect("a list");
+        let first_process: u32 = children.trim().parse().expect("one child");
+        send_signal(name, first_process);
+        let ended = child.wait_with_output().expect("it ends");
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(exit_code), &b""[..]));
+    }
+}
+
+#[test]
+fn disk_that_is_full_in_the_middle_fails_the_run() {
+    let api = FakeApi::start(market());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let connector = connector(&api.url());
+    let ended = binary_command(&connector.arguments("read")).stdout(full).output().expect("it runs");
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("Can't write to stdout"));
+}
+
+#[test]
+fn state_line_is_a_state_file() {
+    let api = FakeApi::start(market());
+    let mut connector = connector(&api.url());
+    let whole = connector.run_binary("read").succeeded();
+    let line = whole.messages.iter().rfind(|message| message["type"] == "STATE").expect("a STATE");
+    connector.state = Some(line.clone());
+    for sync_mode in ["incremental", "full_refresh"] {
+        connector.stream("stock_prices_by_minute", sync_mode);
+        assert_eq!(connector.run_binary("read").succeeded().records().len(), 0, "{sync_mode}");
+    }
+}

@@ -1,0 +1,147 @@
+//! What holds for the state and the configuration of every stream.
+
+use serde_json::{Value, json};
+
+use crate::support::bar_size::BarSize;
+use crate::support::connector::configured;
+use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
+use crate::support::market::{Market, TradedBar};
+use crate::support::scenario::Scenario;
+use crate::support::streams::{STREAMS, Stream, stream_named};
+
+/// Friday, Monday (summer time has begun), Tuesday.
+pub const DAYS: [Date; 3] = [date(2026, 3, 6), date(2026, 3, 9), date(2026, 3, 10)];
+/// Before the first bar of the day.
+pub const TUESDAY: &str = "2026-03-10T07:00:00Z";
+pub const WEDNESDAY: &str = "2026-03-11T07:00:00Z";
+
+/// The starts of a day's bars of a ticker.
+pub fn starts(size: BarSize, ticker: &str, day: Date) -> Vec<i64> {
+    match size {
+        BarSize::HOUR => (4..20).map(|hour| new_york_time(day, hour, 0)).collect(),
+        BarSize::MINUTE => (30..45).map(|minute| new_york_time(day, 9, minute)).collect(),
+        size if size.is_intraday() => {
+            [(9, 30), (10, 0), (10, 30), (11, 0)].map(|(hour, minute)| new_york_time(day, hour, minute)).to_vec()
+        }
+        _ => vec![midnight(zone_of(ticker), day)],
+    }
+}
+
+/// Three days of two tickers, or three weeks, or three months, on pages of twelve bars.
+pub fn scenario(stream: &str) -> Scenario {
+    let Stream { size, market, .. } = stream_named(stream);
+    let (size, prefix) = (*size, market.unwrap_or(""));
+    let days = match size {
+        BarSize::WEEK => [date(2026, 2, 15), date(2026, 2, 22), date(2026, 3, 1)],
+        BarSize::MONTH => [date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1)],
+        _ => DAYS,
+    };
+    let mut market = Market::at(TUESDAY);
+    market.page_size = 12;
+    for ticker in ["AAPL", "TSLA"].map(|ticker| format!("{prefix}{ticker}")) {
+        for day in days {
+            for (number, start) in starts(size, &ticker, day).into_iter().enumerate() {
+                let close = 100.0 + f64::from(chrono::Datelike::day(&day)) + number as f64 / 100.0;
+                market.bar(size, &ticker, start, TradedBar::closing_at(close));
+            }
+        }
+    }
+    let start_date = days[0].to_string();
+    Scenario::new(market, "AAPL,TSLA", stream, &start_date)
+}
+
+fn state_of(stream: &str, entry: &Value) -> Value {
+    let state = match stream_named(stream).market {
+        Some(_) => entry.clone(),
+        None => json!({"AAPL": entry, "TSLA": entry}),
+    };
+    let stream = json!({"stream_descriptor": {"name": stream}, "stream_state": state});
+    json!([{"type": "STREAM", "stream": stream}])
+}
+
+#[test]
+fn state_in_the_future_is_kept_by_every_stream() {
+    for Stream { name: stream, market, .. } in STREAMS.iter() {
+        let mut scenario = scenario(stream);
+        let entry = json!({"since": "2026-01-01", "date": "2121-01-01", "timestamp": "2121-01-01T00:00:00Z"});
+        scenario.connector.state = Some(state_of(stream, &entry));
+        for _ in 0..2 {
+            let output = scenario.sync(TUESDAY);
+            let cursors = output.last_state().to_string().matches("2121-01-01").count();
+            assert!(cursors >= if market.is_some() { 1 } else { 2 }, "{stream}");
+        }
+    }
+}
+
+#[test]
+fn state_that_cannot_be_understood_is_refused_by_every_stream() {
+    for stream in STREAMS.iter().map(|stream| stream.name) {
+        let mut scenario = scenario(stream);
+        let entry = json!({"since": "2026-01-01", "date": "soon", "timestamp": "soon"});
+        scenario.connector.state = Some(state_of(stream, &entry));
+        let output = scenario.try_sync(TUESDAY);
+        let (failure_type, message) = output.failure();
+        assert_eq!(failure_type, "config_error");
+        assert!(message.contains("To start over, omit --state") && message.contains(stream), "{message}");
+        assert_eq!(scenario.requests().len(), 0);
+    }
+}
+
+#[test]
+fn start_date_that_is_moved_back_reads_the_missing_part_of_every_stream_once() {
+    for stream in STREAMS.iter().map(|stream| stream.name) {
+        let mut scenario = scenario(stream);
+        let start_date = scenario.connector.config["start_date"].clone();
+        let later = match stream {
+            "stock_prices_by_week" => "2026-02-22",
+            "stock_prices_by_month" => "2026-01-01",
+            _ => "2026-03-09",
+        };
+        let first = scenario.set("start_date", later).sync(TUESDAY);
+        scenario.assert_true(stream);
+        let second = scenario.set("start_date", start_date.clone()).sync(TUESDAY);
+        scenario.assert_true(stream);
+        let records = first.records().len() + second.records().len();
+        assert_eq!(records, scenario.table.rows.len(), "{stream}: each bar once");
+        assert!(second.records().len() * 3 <= first.records().len() * 4, "{stream}");
+        assert_eq!(scenario.sync(TUESDAY).records().len(), 0);
+    }
+}
+
+#[test]
+fn restated_history_of_one_ticker_is_read_again_and_the_other_is_left() {
+    for stream in STREAMS.iter().filter(|stream| stream.market.is_none()) {
+        let stream = stream.name;
+        let mut scenario = scenario(stream);
+        scenario.sync(TUESDAY);
+        scenario.api.market().split("TSLA", date(2026, 3, 10), 4.0);
+        let before = scenario.table.clone();
+        let second = scenario.sync(WEDNESDAY);
+        scenario.assert_true(stream);
+        second.assert_logs("WARN", &[&["TSLA", "split"]]);
+        let is_known = |record: &&&Value| {
+            let key = crate::support::destination::primary_key(record);
+            record["stock_ticker"] == "AAPL" && before.rows.contains_key(&key)
+        };
+        assert_eq!(second.records().iter().filter(is_known).count(), 0, "{stream}");
+    }
+}
+
+#[test]
+fn streams_are_read_in_the_catalogs_order_each_with_its_own_state() {
+    let scenario = scenario("stock_prices");
+    let mut connector = scenario.connector;
+    connector.catalog = json!({"streams": [
+        configured("market_prices", "incremental"), configured("stock_prices", "full_refresh"),
+    ]});
+    let output = connector.run_at(TUESDAY, "read").succeeded();
+    let states = output.states();
+    let streams = states.iter().map(|state| state["stream"]["stream_descriptor"]["name"].clone());
+    let mut streams: Vec<_> = streams.collect();
+    streams.dedup();
+    assert_eq!(streams, ["market_prices", "stock_prices"]);
+    let statuses = ["STARTED", "RUNNING", "COMPLETE", "STARTED", "RUNNING", "COMPLETE"];
+    assert_eq!(output.statuses(), statuses);
+    assert_eq!(output.records().len(), 8);
+    assert!(output.records()[..4].iter().all(|record| record["adjusted"] == false));
+}

@@ -1,0 +1,163 @@
+//! What is special to hours and minutes: their times, when they are final, and what a night changes.
+
+use serde_json::Value;
+
+use crate::history::history;
+use crate::streams::every_stream::{DAYS, TUESDAY, WEDNESDAY, scenario, starts};
+use crate::support::bar_size::BarSize;
+use crate::support::connector::Output;
+use crate::support::days::{date, new_york_time};
+use crate::support::market::{Market, TradedBar};
+use crate::support::output::assert_words;
+use crate::support::scenario::Scenario;
+
+#[test]
+fn intraday_bar_has_the_start_in_utc_and_the_trading_day_in_new_york() {
+    let mut scenario = scenario("stock_prices_by_hour");
+    let output = scenario.set("stock_ticker", "AAPL").sync(TUESDAY);
+    let records = output.records();
+    let shown = |place: usize| {
+        let text = |key: &str| records[place][key].as_str().unwrap();
+        (text("timestamp"), text("date"))
+    };
+    assert_eq!(shown(0), ("2026-03-06T09:00:00Z", "2026-03-06"), "04:00, winter time");
+    assert_eq!(shown(15), ("2026-03-07T00:00:00Z", "2026-03-06"), "19:00 is the next day in UTC");
+    assert_eq!(shown(16), ("2026-03-09T08:00:00Z", "2026-03-09"), "04:00, summer time");
+}
+
+/// Figures that were recorded of AAPL: the hours of 2024-04-29 around the opening, and the first minutes of 2025-02-25.
+#[test]
+fn recorded_hours_and_minutes_get_their_starts() {
+    let bar = |open, close, high, low, volume, vwap, trades| TradedBar {
+        open,
+        high,
+        low,
+        close,
+        volume: Some(volume),
+        traded: Some((vwap, trades)),
+        shown_from: None,
+    };
+    let hours = [
+        (1_714_377_600_000, bar(170.49, 172.13, 172.22, 170.49, 122_052.0, 171.7015, 2_549)),
+        (1_714_395_600_000, bar(173.55, 175.19, 176.03, 172.79, 15_427_918.0, 174.904, 165_516)),
+        (1_714_431_600_000, bar(173.57, 173.52, 173.77, 173.52, 28_117.0, 173.6269, 762)),
+    ];
+    let minutes = [
+        (1_740_474_000_000, bar(247.76, 246.81, 247.76, 246.81, 2_628.0, 247.117, 89)),
+        (1_740_474_060_000, bar(246.98, 247.0, 247.0, 246.98, 1_188.0, 246.9877, 56)),
+        (1_740_474_120_000, bar(247.0, 247.0, 247.0, 247.0, 952.0, 247.0297, 80)),
+    ];
+    for (stream, bars, day, starts) in [
+        (
+            "stock_prices_by_hour",
+            hours,
+            "2024-04-29",
+            ["2024-04-29T08:00:00Z", "2024-04-29T13:00:00Z", "2024-04-29T23:00:00Z"],
+        ),
+        (
+            "stock_prices_by_minute",
+            minutes,
+            "2025-02-25",
+            ["2025-02-25T09:00:00Z", "2025-02-25T09:01:00Z", "2025-02-25T09:02:00Z"],
+        ),
+    ] {
+        let mut market = Market::at("2026-01-05T12:00:00Z");
+        for (start, bar) in bars {
+            market.bar(crate::support::streams::stream_named(stream).size, "AAPL", start, bar);
+        }
+        let mut scenario = Scenario::new(market, "AAPL", stream, day);
+        let output = scenario.sync("2026-01-05T12:00:00Z");
+        let records = output.records();
+        let found: Vec<_> = records.iter().map(|record| &record["timestamp"]).collect();
+        assert_eq!(found, starts);
+        assert!(records.iter().all(|record| record["date"] == day));
+        scenario.assert_true(stream);
+    }
+}
+
+#[test]
+fn syncs_in_the_middle_of_a_session_emit_each_bar_once_it_is_final() {
+    let mut scenario = scenario("stock_prices_by_minute");
+    scenario.set("start_date", "2026-03-10").set("stock_ticker", "AAPL");
+    let minutes = |output: &Output| -> Vec<String> {
+        let minute = |record: &&Value| record["timestamp"].as_str().unwrap()[11..16].to_owned();
+        output.records().iter().map(minute).collect()
+    };
+    // 09:30 in New York is 13:30 UTC; the minute of 13:35 is over at 13:36 and final twenty minutes later.
+    let first = scenario.sync("2026-03-10T13:56:00Z");
+    assert_eq!(minutes(&first), ["13:30", "13:31", "13:32", "13:33", "13:34", "13:35"]);
+    let second = scenario.sync("2026-03-10T13:58:59Z");
+    assert_eq!(minutes(&second), ["13:36", "13:37"]);
+    assert!(second.logs("WARN").is_empty());
+}
+
+#[test]
+fn session_that_is_rebuilt_overnight_is_emitted_once_more_on_the_next_day() {
+    let mut scenario = scenario("stock_prices_by_hour");
+    scenario.api.market().page_size = 50_000;
+    scenario.set("stock_ticker", "AAPL").sync("2026-03-09T20:25:00Z");
+    for start in starts(BarSize::HOUR, "AAPL", DAYS[1]) {
+        let settled = |bar: &mut TradedBar| bar.volume = bar.volume.map(|volume| volume + 100.0);
+        scenario.correct(BarSize::HOUR, "AAPL", start, settled);
+    }
+    let second = scenario.sync(TUESDAY);
+    scenario.assert_true("the next day");
+    assert_eq!(second.records().len(), 16);
+    second.assert_no_warning("volumes settle overnight");
+    assert!(scenario.requests().len() <= 3);
+    assert_words(second.logs("INFO")[0], &["AAPL", "12 bars", "2026-03-09"]);
+}
+
+#[test]
+fn half_days_and_days_without_a_bar_are_read_like_any_other() {
+    let mut scenario = scenario("stock_prices_by_hour");
+    scenario.api.market().bars.clear();
+    for day in [date(2026, 11, 25), date(2026, 11, 27), date(2026, 11, 30)] {
+        let last_hour = if day == date(2026, 11, 27) { 13 } else { 16 };
+        for hour in 10..last_hour {
+            let bar = TradedBar::closing_at(f64::from(hour));
+            scenario.api.market().bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
+        }
+    }
+    scenario.set("start_date", "2026-11-23").set("stock_ticker", "AAPL");
+    let days = (24..=30).map(|day| scenario.sync(&format!("2026-11-{day}T23:00:00Z")).records().len());
+    assert_eq!(days.collect::<Vec<_>>(), [0, 6, 0, 3, 0, 0, 6]);
+}
+
+#[test]
+fn last_bar_that_is_not_on_the_first_page_is_not_taken_for_gone() {
+    for page_size in 1..8 {
+        let mut scenario = scenario("stock_prices_by_minute");
+        scenario.sync(TUESDAY);
+        scenario.api.market().page_size = page_size;
+        let second = scenario.sync(WEDNESDAY);
+        assert_eq!(second.records().len(), 2 * 15, "pages of {page_size}");
+        assert!(second.logs("WARN").is_empty(), "{:?}", second.logs("WARN"));
+        scenario.assert_true("with small pages");
+    }
+}
+
+#[test]
+fn state_follows_every_block_of_hours() {
+    let mut scenario = history("stock_prices_by_hour", date(2026, 1, 5), 300, "2026-01-05");
+    // Two calendar months fit into a page.
+    scenario.api.market().page_size = 90;
+    let output = scenario.sync("2026-11-20T12:00:00Z");
+    let kinds = output.messages.iter().map(|message| &message["type"]);
+    let mut kinds: Vec<_> = kinds.filter(|kind| *kind == "RECORD" || *kind == "STATE").collect();
+    kinds.dedup();
+    assert!(kinds.len() >= 2 * 5, "{kinds:?}");
+    let first = &scenario.requests()[0];
+    assert_eq!(first.path, "/v2/aggs/ticker/AAPL/range/1/hour/2026-01-05/2026-11-20");
+}
+
+#[test]
+fn just_after_midnight_a_free_plan_is_not_asked_for_the_new_day_alone() {
+    let mut scenario = scenario("stock_prices_by_minute");
+    scenario.sync(TUESDAY);
+    scenario.api.market().shows_today = false;
+    let second = scenario.sync("2026-03-11T04:10:00Z");
+    assert_eq!(second.records().len(), 2 * 15);
+    scenario.sync("2026-03-11T04:25:00Z");
+    scenario.assert_true("the new day has no bars yet");
+}

@@ -1,0 +1,142 @@
+//! The whole market: a request a weekday, as traded, and its last day asked for again.
+
+use serde_json::Value;
+
+use crate::support::bar_size::BarSize;
+use crate::support::days::{date, new_york_midnight};
+use crate::support::market::{Market, TradedBar};
+use crate::support::scenario::Scenario;
+
+const TUESDAY: &str = "2026-03-10T07:00:00Z";
+const WEDNESDAY: &str = "2026-03-11T07:00:00Z";
+
+/// Friday, Monday and Tuesday of two tickers; read from Thursday on.
+fn market_prices() -> Scenario {
+    let mut market = Market::at(TUESDAY);
+    for ticker in ["AAPL", "TSLA"] {
+        for day in [6, 9, 10] {
+            market.days(ticker, &[(date(2026, 3, day), 100.0 + f64::from(day))]);
+        }
+    }
+    Scenario::new(market, "AAPL,TSLA", "market_prices", "2026-03-05")
+}
+
+/// The days of the last sync's requests, in the calendar's order.
+fn days_asked_for(scenario: &Scenario) -> Vec<String> {
+    let requests = scenario.requests();
+    let mut days: Vec<_> = requests
+        .iter()
+        .filter(|request| request.path.contains("/grouped/"))
+        .map(|request| request.path.rsplit('/').next().unwrap().to_owned())
+        .collect();
+    days.sort_unstable();
+    days
+}
+
+#[test]
+fn each_weekday_is_asked_for_once_as_traded() {
+    let mut scenario = market_prices();
+    scenario.api.market().split("TSLA", date(2026, 3, 10), 4.0);
+    let output = scenario.set("adjusted", true).sync(WEDNESDAY);
+    let mut asked: Vec<_> = scenario.requests().into_iter().map(|request| (request.path, request.query)).collect();
+    asked.sort_unstable();
+    let day = |day: u8| {
+        let path = format!("/v2/aggs/grouped/locale/us/market/stocks/2026-03-{day:02}");
+        (path, "adjusted=false".to_owned())
+    };
+    let holidays = asked.pop().expect("a request");
+    assert!(holidays.0.contains("/ticker/SPY/"), "{}", holidays.0);
+    assert_eq!(asked, [5, 6, 9, 10].map(day));
+    assert_eq!(output.records().len(), 6);
+    assert!(output.records().iter().all(|record| record["adjusted"] == false));
+    assert_eq!(output.prices()[1], ("TSLA", "2026-03-06", 106.0));
+    let dates: Vec<_> = output.prices().iter().map(|price| price.1.to_owned()).collect();
+    assert!(dates.is_sorted(), "in order, though asked for at the same time");
+}
+
+#[test]
+fn holiday_is_told_from_a_fault_by_one_ticker_that_always_trades() {
+    let mut scenario = market_prices();
+    let first = scenario.sync(TUESDAY);
+    let state = first.last_state();
+    assert_eq!((&state["since"], &state["date"]), (&"2026-03-05".into(), &"2026-03-09".into()));
+    assert!(state.get("adjusted").is_none() && state.get("backlog").is_none());
+    first.assert_no_warning("SPY has no bar of the 5th either");
+    // Wednesday and Thursday have no rows on Friday.
+    let friday = scenario.sync("2026-03-13T12:00:00Z");
+    let requests = scenario.api.request_count();
+    let days = ["05", "06", "09", "10", "11", "12"].map(|day| format!("2026-03-{day}"));
+    assert_eq!(days_asked_for(&scenario), days, "older ones are verified");
+    assert_eq!(requests, 7, "and SPY's bars");
+    assert_eq!(friday.last_state()["date"], "2026-03-10");
+    // An empty day is verified like any other.
+    scenario.api.market().days("AAPL", &[(date(2026, 3, 12), 250.0)]);
+    let saturday = scenario.sync("2026-03-14T12:00:00Z");
+    assert_eq!(saturday.prices(), [("AAPL", "2026-03-12", 250.0)]);
+    let monday = scenario.sync("2026-03-16T12:00:00Z");
+    assert_eq!(monday.records().len(), 0);
+    scenario.assert_true("on Monday");
+}
+
+#[test]
+fn last_day_that_was_incomplete_or_wrong_is_emitted_again() {
+    let mut scenario = market_prices();
+    let monday = new_york_midnight(date(2026, 3, 9));
+    let late = crate::support::days::moment("2026-03-10T12:00:00Z");
+    scenario.correct(BarSize::DAY, "TSLA", monday, |bar| {
+        bar.shown_from = Some(late);
+    });
+    assert_eq!(scenario.sync(TUESDAY).records().len(), 3);
+    let second = scenario.sync("2026-03-10T13:00:00Z");
+    scenario.assert_true("the late row is there");
+    assert_eq!(second.logs("WARN"), [""; 0]);
+    scenario.correct(BarSize::DAY, "AAPL", monday, |bar| bar.volume = Some(12.5));
+    scenario.sync("2026-03-10T14:00:00Z");
+    scenario.assert_true("the corrected row is there");
+    assert_eq!(scenario.sync("2026-03-10T14:00:00Z").records().len(), 0);
+}
+
+#[test]
+fn day_that_the_api_takes_for_today_is_asked_for_again() {
+    let mut scenario = market_prices();
+    scenario.api.market().shows_today = false;
+    // The API's clock says that the 10th is not over.
+    for _ in 0..2 {
+        let output = scenario.connector.run_at(WEDNESDAY, "read").succeeded();
+        assert_eq!(output.last_state()["date"], "2026-03-09");
+        scenario.table.load(&output);
+        scenario.connector.resume_from(&output);
+    }
+    assert_eq!(scenario.sync(WEDNESDAY).records().len(), 2);
+    scenario.assert_true("a day later");
+}
+
+#[test]
+fn configured_tickers_do_not_matter() {
+    let mut scenario = market_prices();
+    scenario.connector.stream("market_prices", "full_refresh");
+    let output = scenario.set("stock_ticker", "NOSUCH").sync(TUESDAY);
+    assert_eq!(output.records().len(), 4);
+    assert!(output.records().iter().all(|record: &&Value| record["stock_ticker"] != "NOSUCH"));
+}
+
+/// Rows that were recorded of 2020-10-14 and 2026-07-17.
+#[test]
+fn recorded_rows_arrive_digit_by_digit() {
+    let bar = |open, close, high, low, volume, traded| {
+        let (volume, shown_from) = (Some(volume), None);
+        TradedBar { open, high, low, close, volume, traded, shown_from }
+    };
+    let mut market = Market::at("2026-07-18T12:00:00Z");
+    let day = date(2026, 7, 17);
+    market
+        .day("KIMpL", day, bar(26.07, 25.9102, 26.25, 25.91, 4_369.0, Some((26.0407, 74))))
+        .day("TANH", day, bar(24.5, 23.4, 24.763, 22.65, 25_933.6, Some((23.493, 1_096))))
+        .day("FMDE", day, bar(40.28, 40.42, 40.66, 40.28, 677_964.01, None));
+    let mut scenario = Scenario::new(market, "AAPL", "market_prices", "2026-07-17");
+    let output = scenario.sync("2026-07-18T12:00:00Z");
+    scenario.assert_true("as recorded");
+    for text in [r#""volume":25933.6"#, r#""volume":677964.01"#, r#""price":25.9102"#, r#""volume":4369,"#] {
+        assert!(output.text.contains(text), "{text}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Days of a whole market that come back empty, short, or with rows that can't be used.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use serde_json::{Value, json};
+
+use crate::support::days::date;
+use crate::support::fake_api::Fault;
+use crate::support::market::{Market, weekdays};
+use crate::support::scenario::Scenario;
+
+const NOW: &str = "2026-03-11T12:00:00Z";
+const NEXT_DAY: &str = "2026-03-12T12:00:00Z";
+
+/// The day that is not as it should be.
+const DAY: &str = "2026-03-05";
+
+/// Thirty stocks and SPY from 2026-03-02 on.
+fn market() -> Scenario {
+    let mut market = Market::at(NOW);
+    let mut tickers: Vec<String> = (0..30).map(|number| format!("T{number}")).collect();
+    tickers.push("SPY".to_owned());
+    for ticker in &tickers {
+        for day in weekdays(date(2026, 3, 2), 30) {
+            market.days(ticker, &[(day, 100.0)]);
+        }
+    }
+    Scenario::new(market, "AAPL", "market_prices", "2026-03-02")
+}
+
+/// From now on, or once, the day has only so many of its rows.
+fn shorten(scenario: &Scenario, rows: usize, times: usize) {
+    let came = AtomicUsize::new(0);
+    scenario.api.inject_faults(move |_, request| {
+        let is_due = request.path.contains("/grouped/") && request.path.ends_with(DAY);
+        (is_due && came.fetch_add(1, Relaxed) < times).then(|| {
+            Fault::changed(move |body| {
+                let mut page: Value = serde_json::from_str(&body).expect("JSON");
+                page["results"].as_array_mut().expect("rows").truncate(rows);
+                for name in ["queryCount", "resultsCount", "count"] {
+                    page[name] = json!(rows);
+                }
+                page.to_string()
+            })
+        })
+    });
+}
+
+#[test]
+fn trading_day_that_came_back_empty_or_short_once_is_requested_again() {
+    for rows in [0, 2] {
+        let mut scenario = market();
+        shorten(&scenario, rows, 1);
+        let output = scenario.sync(NOW);
+        output.assert_no_warning(&format!("{rows} rows, once"));
+        scenario.assert_true(&format!("{rows} rows, once"));
+    }
+}
+
+#[test]
+fn trading_day_that_stays_empty_or_short_is_warned_about_and_kept_in_the_backlog() {
+    for (rows, words) in [(0, "although the market was open"), (2, "only 2 rows")] {
+        let mut scenario = market();
+        shorten(&scenario, rows, usize::MAX);
+        let output = scenario.sync(NOW);
+        output.assert_logs("WARN", &[&["market_prices", DAY, words]]);
+        let state = output.last_state();
+        assert_eq!(state["backlog"], json!([DAY]));
+        assert_eq!(state["date"], "2026-03-10", "the other days are read");
+        scenario.sync(NEXT_DAY).assert_told("WARN", &[DAY]);
+        scenario.api.heal();
+        let output = scenario.sync(NEXT_DAY);
+        output.assert_no_warning("it is complete");
+        assert_eq!(output.last_state()["backlog"], Value::Null);
+        scenario.assert_true(&format!("{rows} rows for a while"));
+    }
+}
+
+#[test]
+fn trading_day_that_has_not_changed_for_five_days_is_accepted() {
+    for rows in [0, 2] {
+        let mut scenario = market();
+        shorten(&scenario, rows, usize::MAX);
+        let outputs = scenario.sync_daily(date(2026, 3, 11), date(2026, 3, 17));
+        let told: Vec<usize> = outputs.iter().map(|output| output.logs("WARN").len()).collect();
+        assert_eq!(told, [1, 1, 1, 1, 1, 1, 0], "{rows} rows");
+        outputs[5].assert_told("WARN", &[DAY, "accepted"]);
+        assert_eq!(outputs[6].last_state()["backlog"], Value::Null);
+    }
+}
+
+#[test]
+fn known_day_that_comes_back_with_fewer_rows_keeps_its_rows() {
+    let mut scenario = market();
+    scenario.sync(NOW);
+    shorten(&scenario, 7, usize::MAX);
+    let output = scenario.sync(NEXT_DAY);
+    output.assert_logs("WARN", &[&["market_prices", DAY, "7 rows", "31"]]);
+    scenario.assert_true("the rows are kept");
+    assert_eq!(output.records().len(), 31, "the new day's");
+}
+
+#[test]
+fn outage_in_which_all_days_are_empty_does_not_multiply_requests() {
+    let mut scenario = market();
+    scenario.set("start_date", "2026-03-02");
+    scenario.api.inject_faults(|_, request| {
+        request
+            .path
+            .contains("/grouped/")
+            .then(|| Fault::body(r#"{"queryCount":0,"resultsCount":0,"adjusted":false,"status":"OK"}"#))
+    });
+    scenario.sync(NOW);
+    assert_eq!(scenario.requests().len(), 7 + 1 + 3, "days, SPY, and a few retries");
+    scenario.api.heal();
+    scenario.sync(NOW);
+    scenario.assert_true("after the outage");
+}
+
+#[test]
+fn correction_of_any_day_of_a_market_is_noticed() {
+    let mut scenario = market();
+    scenario.sync("2026-03-11T12:00:00Z");
+    let start = crate::support::days::new_york_midnight(date(2026, 3, 2));
+    scenario.correct(crate::support::bar_size::BarSize::DAY, "T3", start, |bar| {
+        bar.close += 0.25;
+    });
+    scenario.sync(NEXT_DAY);
+    scenario.assert_true("the first day is corrected");
+}
+
+#[test]
+fn unusable_rows_of_a_market_are_skipped_and_counted_and_the_others_are_kept() {
+    for (name, from, to) in [
+        (
+            "no price",
+            r#""T":"T1","v":1000000,"vw":100,"n":5000,"o":99.5,"c":100"#,
+            r#""T":"T1","v":1000000,"vw":100,"n":5000,"o":99.5,"c":null"#,
+        ),
+        ("no name", r#""T":"T1","#, ""),
+        ("a name with a control character", r#""T":"T1","#, r#""T":"T\u0000","#),
+        ("a name that was not decoded", r#""T":"T1","#, "\"T\":\"T\u{fffd}\","),
+    ] {
+        let mut scenario = market();
+        scenario.set("start_date", "2026-03-10");
+        scenario.api.inject_faults(move |_, _| Some(Fault::replaced(from, to)));
+        let output = scenario.sync(NOW);
+        assert_eq!(output.records().len(), 30, "{name}");
+        output.assert_logs("WARN", &[&["market_prices", "skipped 1 row", "2026-03-10"]]);
+        scenario.api.heal();
+        scenario.sync(NOW);
+        scenario.assert_true(name);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a person at a terminal sees whose stdout goes elsewhere. On wiremock; the terminal is in memory.
+
+mod inputs;
+mod sessions;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use source_stock_ticker_api::{Environment, Screen, Terminal, run};
+
+use crate::support::clock::SimulatedClock;
+use crate::support::days::moment;
+
+/// What is written to stderr.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What stderr can show, and where stdout goes.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// stdout is a file.
+    File,
+    /// stdout is a pipe: there is no progress line.
+    Pipe,
+    /// stdout is a file, and `NO_COLOR` is set.
+    FileWithoutColors,
+    /// stderr is no terminal.
+    None,
+}
+
+/// A command that was run in a terminal.
+struct Session {
+    exit_code: u8,
+    stdout: String,
+    /// With `\e` for the escape character, and each clearing of the line on a line of its own.
+    stderr: String,
+}
+
+impl Session {
+    fn run(now: &str, kind: Kind, arguments: &[String]) -> Session {
+        let sink = Sink::default();
+        let screen = Screen {
+            sink: Box::new(sink.clone()),
+            width: 80,
+            has_colors: !matches!(kind, Kind::FileWithoutColors),
+            shows_progress: !matches!(kind, Kind::Pipe),
+        };
+        let environment = Environment {
+            clock: SimulatedClock::for_threads_at(moment(now)),
+            terminal: match kind {
+                Kind::None => Terminal::default(),
+                _ => Terminal::new(screen),
+            },
+            exchange: None,
+            ..Environment::system()
+        };
+        let program = "source-stock-ticker-api".to_owned();
+        let arguments = std::iter::once(program).chain(arguments.iter().cloned());
+        let mut stdout = Vec::new();
+        let exit_code = run(arguments, &environment, &mut stdout);
+        let stderr = sink.0.lock().expect("no panic").clone();
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        let clear = "\r\x1b[2K";
+        Session {
+            exit_code,
+            stdout: text(stdout),
+            stderr: text(stderr).replace(clear, "\n\\r\\e[2K").replace('\x1b', "\\e"),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Complete sessions, kept as files. With `UPDATE_GOLDEN=1` they are written anew.
+
+use std::path::Path;
+use std::{env, fs};
+
+use serde_json::{Value, json};
+
+use super::{Kind, Session};
+use crate::support::connector::Connector;
+use crate::support::days::date;
+use crate::support::fake_api::{FakeApi, Fault};
+use crate::support::market::Market;
+
+const NOW: &str = "2026-11-27T12:00:00Z";
+
+/// An API with some days of two stocks.
+fn api() -> FakeApi {
+    let mut market = Market::at(NOW);
+    for (ticker, close) in [("AAPL", 277.5), ("TSLA", 426.0)] {
+        let days = [(date(2026, 11, 24), close), (date(2026, 11, 25), close + 2.0)];
+        market.days(ticker, &days);
+    }
+    FakeApi::start(market)
+}
+
+fn arguments(words: &str) -> Vec<String> {
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Each line of stdout and stderr against the kept ones.
+fn assert_as_kept(name: &str, session: &Session) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration_tests/golden/sessions");
+    for (stream, written) in [("stdout", &session.stdout), ("stderr", &session.stderr)] {
+        let path = folder.join(format!("{name}.{stream}"));
+        if env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
+            fs::write(&path, written).expect("a file that can be written");
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == *written,
+            "{} differs.\nkept:\n{kept}\nwritten:\n{written}\nIf the change is meant, set UPDATE_GOLDEN=1.",
+            path.display()
+        );
+    }
+    let codes = ["\\r", "\\e[2K", "\\e[1;31m", "\\e[1;33m", "\\e[0m"];
+    let visible = codes.iter().fold(session.stderr.clone(), |text, code| text.replace(code, ""));
+    // A word that is longer than a line, such as the path of a request, is not broken.
+    let is_wide = |line: &&str| line.contains(' ') && line.chars().count() > 80;
+    assert_eq!(visible.lines().find(is_wide), None);
+}
+
+/// The messages of a type.
+fn count(session: &Session, kind: &str) -> usize {
+    let messages = session.stdout.lines().map(|line| {
+        let message: Value = serde_json::from_str(line).expect("a message");
+        message["type"].as_str().expect("a type").to_owned()
+    });
+    messages.filter(|found| found == kind).count()
+}
+
+#[test]
+fn sync_that_succeeds() {
+    let connector = Connector::new(&api(), "AAPL,TSLA");
+    let session = Session::run(NOW, Kind::File, &connector.arguments("read"));
+    assert_eq!((session.exit_code, count(&session, "RECORD")), (0, 4));
+    assert!(session.stderr.contains("stock_prices: 1/2 tickers"));
+    assert_as_kept("sync", &session);
+}
+
+#[test]
+fn wrong_key() {
+    let api = api();
+    let refusal = r#"{"status":"ERROR","request_id":"abc","error":"Unknown API Key"}"#;
+    api.inject_faults(|_, _| Some(Fault::status(401, "", refusal)));
+    let connector = Connector::new(&api, "TSLA");
+    for (command, exit_code) in [("check", 0), ("read", 1)] {
+        let session = Session::run(NOW, Kind::File, &connector.arguments(command));
+        assert_eq!(session.exit_code, exit_code);
+        assert_as_kept(&format!("wrong_key_{command}"), &session);
+    }
+}
+
+#[test]
+fn wait_after_429() {
+    let api = api();
+    api.inject_faults(|number, _| (number == 0).then(|| Fault::status(429, "Retry-After: 40", "{}")));
+    let connector = Connector::new(&api, "TSLA");
+    let session = Session::run(NOW, Kind::File, &connector.arguments("read"));
+    assert_eq!((session.exit_code, count(&session, "RECORD")), (0, 2));
+    let line = "stock_prices: 0/1 ticker, rate limited, 40 s, about 1 min";
+    assert!(session.stderr.contains(line), "{}", session.stderr);
+    assert_as_kept("rate_limited", &session);
+}
+
+#[test]
+fn typo() {
+    let session = Session::run(NOW, Kind::File, &arguments("read --confg c.json --catalog c.json"));
+    assert_eq!(session.exit_code, 1);
+    assert_as_kept("typo_argument", &session);
+    let session = Session::run(NOW, Kind::File, &arguments("chek --config c.json"));
+    assert_as_kept("typo_command", &session);
+}
+
+#[test]
+fn typo_in_the_configuration() {
+    let mut connector = Connector::with_url("http://127.0.0.1:9", "^GSPC, TSLA AAPL");
+    connector.set("start_dat", "2024-01-02").set("api_key", "");
+    let session = Session::run(NOW, Kind::File, &connector.arguments("check"));
+    assert_eq!(session.exit_code, 0);
+    assert_as_kept("typo_configuration", &session);
+}
+
+#[test]
+fn missing_file() {
+    let session = Session::run(NOW, Kind::File, &arguments("check --config no/such/config.json"));
+    assert_eq!(session.exit_code, 1);
+    assert_as_kept("missing_file", &session);
+}
+
+#[test]
+fn check_and_discover_that_succeed() {
+    let connector = Connector::new(&api(), "TSLA");
+    for command in ["check", "discover"] {
+        let session = Session::run(NOW, Kind::File, &connector.arguments(command));
+        assert_eq!(session.exit_code, 0);
+        assert_eq!(session.stderr.lines().last().map(|line| line.ends_with('.')), Some(true));
+    }
+}
+
+#[test]
+fn no_arguments_print_the_help() {
+    let session = Session::run(NOW, Kind::File, &[]);
+    assert_eq!(session.exit_code, 0);
+    assert_as_kept("help", &session);
+}
+
+#[test]
+fn pipe_gets_no_progress_line_and_no_color_is_honoured() {
+    let connector = Connector::new(&api(), "TSLA");
+    let session = Session::run(NOW, Kind::Pipe, &connector.arguments("read"));
+    let summary = "stock_prices: 1 ticker, 2 records, 0 emitted again; 1 request in 0.0 s\n";
+    assert_eq!((session.exit_code, session.stderr.as_str()), (0, summary));
+    let missing = arguments("check --config no/such/config.json");
+    let expected = "The configuration file no/such/config.json";
+    let session = Session::run(NOW, Kind::Pipe, &missing);
+    assert!(session.stderr.starts_with("\\e[1;31merror: \\e[0m"), "{}", session.stderr);
+    let session = Session::run(NOW, Kind::FileWithoutColors, &missing);
+    assert!(session.stderr.contains("\\r\\e[2Kerror: Can't read the configuration"), "{}", session.stderr);
+    assert!(!session.stderr.contains("\\e[0m") && !session.stderr.contains(expected));
+    let session = Session::run(NOW, Kind::None, &missing);
+    assert_eq!(session.stderr, "");
+}
+
+#[test]
+fn key_is_not_shown_in_the_terminal() {
+    let api = api();
+    let mut connector = Connector::new(&api, "TSLA");
+    let key = connector.config["api_key"].as_str().expect("a key").to_owned();
+    let refusal = json!({"error": format!("Unknown API Key {key}")}).to_string();
+    api.inject_faults(move |_, _| Some(Fault::status(401, "", &refusal)));
+    connector.set("adjusted", key.as_str());
+    let invalid = Session::run(NOW, Kind::File, &connector.arguments("read"));
+    connector.set("adjusted", true);
+    let refused = Session::run(NOW, Kind::File, &connector.arguments("read"));
+    for session in [invalid, refused] {
+        assert!(session.stderr.contains("error: ") && !session.stderr.contains(&key));
+    }
+}
