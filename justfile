@@ -1,4 +1,4 @@
-# The parts of the gate; `just` lists them. https://just.systems
+# Shortcuts; `just` lists them. https://just.systems
 
 [private]
 default:
@@ -24,19 +24,23 @@ demo:
 bench:
     cargo bench --locked
 
-# Draw docs/split.svg anew
+# Redraw docs/split.svg
 picture:
     cargo run --locked --quiet --example picture > docs/split.svg
 
-# Run Airbyte's own tests and PyAirbyte against the binary
+# Check the workflows
+workflows:
+    .ci/run workflows
+
+# Run Airbyte's own tests, PyAirbyte and the README's commands
 clients:
     .ci/run clients
 
-# Build the image and try it as Airbyte runs it
+# Build the image and test it the way Airbyte runs it
 image:
     .ci/run image
 
-# Build for arm64 and run it under qemu
+# Build for arm64 and run the binary under qemu
 arm64:
     .ci/arm64
 
@@ -48,6 +52,6 @@ msrv:
 deny:
     cargo deny --locked check
 
-# Everything that a change must pass
+# Run everything that a pull request must pass
 all:
     .ci/run
