@@ -46,7 +46,7 @@ pub(super) fn apply(
     mut chunk: Chunk,
     more: bool,
 ) -> Result<Option<i64>> {
-    let fragment = drop_fragment(target, state, &mut chunk, emitted.is_restated);
+    let fragment = drop_fragment(target, state, &mut chunk);
     let by_day = |version| chunk.by_day(target.calendar, state.cursor, version);
     let fresh = by_day(VERSION);
     let of_version = |version| {
@@ -187,14 +187,14 @@ fn keep_hidden(target: &Target, state: &TargetState, comparison: &Comparison, bl
 
 /// Removes a week or month that was emitted, and in which the plan's history may begin: the API may have built it from only
 /// some of its days, so it can neither be compared nor replace the complete bar. Returns its first day.
-fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk, is_restated: bool) -> Option<Date> {
+fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk) -> Option<Date> {
     let timespan = target.stream.timespan;
     let first = chunk.bars().next()?.cursor;
     let from = target.calendar.date(first);
     let days = DateRange { from, to: timespan.last_day_of(from) };
     let is_longer_than_a_day = !timespan.is_intraday() && timespan != Timespan::DAY;
-    // A bar that an earlier start adds is new.
-    let is_new = state.cursor.is_none() || (state.backlog.contains(from) && !is_restated);
+    // A bar that an earlier start adds is new; without any blocks, everything is read again on another price basis.
+    let is_new = state.cursor.is_none() || (state.backlog.contains(from) && !state.blocks.is_empty());
     if !is_longer_than_a_day || is_new || !may_begin_within(days, target.window.today) {
         return None;
     }

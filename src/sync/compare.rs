@@ -68,7 +68,8 @@ pub(crate) fn compare(
         let covered = match target.layout() {
             // Every response has all bars, so the days between two of them need no block.
             Layout::Bars if block.is_day() => DateRange::day(block.from),
-            _ => state.days_of(place, days.to),
+            Layout::Bars => state.days_of(place, days.to).within_year(),
+            Layout::Sessions | Layout::Days => state.days_of(place, days.to),
         };
         comparison.known.push(covered);
         let contents = known_contents(fresh_days, covered, version);

@@ -145,8 +145,15 @@ fn take(
 ) -> Result<()> {
     let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
     let last_day = target.last_day(state);
+    let known = state.blocks.iter().filter(|block| days.contains(block.from));
+    let is_single_bar = known.map(|block| block.contents.bars).sum::<u32>() == 1;
+    let corrected = emitted.corrected;
     match read_range(run, target, state, emitted, days)? {
         Read::Whole { by_several_requests } => {
+            // One bar does not tell a correction from a restatement, so another block is verified, too.
+            if is_single_bar && emitted.corrected > corrected {
+                done.due.blocks.extend(target.oldest(state));
+            }
             done.tail |= days.to >= last_day;
             let is_verification = matches!(step, Step::Verify(_));
             if by_several_requests && !is_verification && done.confirm == Confirm::NotNeeded {

@@ -221,6 +221,13 @@ impl Target {
         due
     }
 
+    /// The least recently verified of the older intraday blocks, by its first day.
+    pub(crate) fn oldest(&self, state: &TargetState) -> Option<Date> {
+        let older = &state.blocks[..state.blocks.len().saturating_sub(2)];
+        let due = older.iter().filter(|block| block.verified != Some(self.window.today));
+        due.min_by_key(|block| block.verified).map(|block| block.from)
+    }
+
     /// The days in `days`, the first excluded, at which a range of intraday bars may be divided: where a block begins, and
     /// where a page's worth of calendar months begins unless a block covers it.
     pub(crate) fn boundaries(&self, state: &TargetState, days: DateRange) -> Vec<Date> {
