@@ -141,7 +141,7 @@ impl DateRange {
         self.from <= day && day <= self.to
     }
 
-    /// The part of it that lies in the calendar year of its first day.
+    /// The days that are in the calendar year of its first day.
     pub(crate) fn within_year(self) -> DateRange {
         let last = Date::from_ymd_opt(self.from.year(), 12, 31).unwrap_or(self.to);
         DateRange { from: self.from, to: self.to.min(last) }

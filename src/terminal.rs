@@ -111,7 +111,7 @@ impl Progress {
         self.terminal.draw_progress(&self.done);
     }
 
-    /// Shows what the stream is waiting for, until more of it is done.
+    /// Shows what the stream is waiting for, until there is progress.
     pub(crate) fn wait(&self, what: &str) {
         self.terminal.draw_progress(&format!("{}, {what}", self.done));
     }

@@ -15,7 +15,7 @@ use crate::bars::{Bar, Page};
 use crate::calendar::{Date, DateRange};
 use crate::timespan::Timespan;
 
-/// A first bar that is so many days later than requested is worth a warning; no holidays are as long.
+/// A first bar that is this many days later than requested is worth a warning; no holidays are as long.
 const MAX_START_GAP_DAYS: i64 = 10;
 
 /// A symbol without bars for longer than this may have been given to another company.
@@ -92,7 +92,8 @@ pub(super) fn apply(
     let growth = state.blocks.len().checked_sub(2).map(|place| state.blocks[place].from);
     merge_sessions(target, &mut after, chunk.days, growth);
     after.cursor = after.cursor.max(chunk.bars().map(|bar| bar.cursor).max());
-    after.is_missing = false;
+    // Bars of an older block do not mean that the end of the history is back.
+    after.is_missing &= state.cursor.is_some_and(|cursor| !chunk.days.contains(target.calendar.date(cursor)));
 
     emit(run, target, state, emitted, &chunk, &comparison, &after)?;
     *state = after;

@@ -123,7 +123,7 @@ fn first_minute(day: Date) -> u16 {
 pub(crate) struct Block {
     /// Its first day.
     pub(crate) from: Date,
-    /// What was emitted of it.
+    /// The checksum and the first bars of what was emitted.
     pub(crate) contents: Contents,
     /// The market's day on which it was last compared with the API; `None` if that has to happen as soon as possible,
     /// and for blocks that are compared on every sync.

@@ -29,7 +29,7 @@ const MAX_KEPT_BYTES: usize = 16 << 20;
 /// Of at most this many tickers, all can lose their events at once.
 const FEW_TICKERS: usize = 2;
 
-/// Every plan includes the events of so many months.
+/// Every plan includes the events of this many months.
 const MIN_PLAN_MONTHS: u32 = 24;
 
 /// By how many days a plan's history may begin later than expected.

@@ -16,7 +16,7 @@ use crate::ticker_hint::hint;
 /// How often a history is read again in one run because its prices changed.
 const MAX_RESTATEMENTS: u32 = 2;
 
-/// A ticker without a bar for so many trading days may have been renamed, delisted or halted.
+/// A ticker without a bar for this many trading days may have been renamed, delisted or halted.
 const SILENT_AFTER_DAYS: usize = 10;
 
 /// What to do next.
@@ -30,13 +30,14 @@ enum Step {
     Verify(DateRange),
 }
 
-/// Whether the first block is compared again at the end.
+/// Whether what was read first is compared again at the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Confirm {
     /// One request returned everything.
     #[default]
     NotNeeded,
-    Needed,
+    /// The block of this day is compared again.
+    Needed(Date),
     Done,
 }
 
@@ -47,7 +48,7 @@ struct Done {
     tail: bool,
     /// The blocks that are still to be verified.
     due: Due,
-    /// Whether the first block is to be compared again, because a split can have taken effect between two requests.
+    /// Whether what was read first is to be compared again, because a split can have taken effect between two requests.
     confirm: Confirm,
     restatements: u32,
     /// Ranges that stay in the backlog until the next sync.
@@ -60,7 +61,7 @@ impl Done {
         let last_day = target.last_day(state);
         let tail = target.tail(state, self.due.newest);
         if target.layout() == Layout::Bars {
-            let is_due = !self.tail || self.take_confirm();
+            let is_due = !self.tail || self.take_confirm().is_some();
             return (is_due && !tail.is_empty()).then_some(Step::Tail(tail));
         }
         let pending = state.backlog.ranges().iter().map(|range| DateRange { to: range.to.min(last_day), ..*range });
@@ -78,16 +79,14 @@ impl Done {
                 return Some(Step::Verify(block_days(target, state, place, last_day)));
             }
         }
-        let has_older_blocks = state.blocks.len() > 2;
-        (self.take_confirm() && has_older_blocks).then(|| Step::Verify(block_days(target, state, 0, last_day)))
+        let place = self.take_confirm().and_then(|day| state.block_of(day))?;
+        Some(Step::Verify(block_days(target, state, place, last_day)))
     }
 
-    fn take_confirm(&mut self) -> bool {
-        let is_needed = self.confirm == Confirm::Needed;
-        if is_needed {
-            self.confirm = Confirm::Done;
-        }
-        is_needed
+    fn take_confirm(&mut self) -> Option<Date> {
+        let Confirm::Needed(day) = self.confirm else { return None };
+        self.confirm = Confirm::Done;
+        Some(day)
     }
 }
 
@@ -150,14 +149,17 @@ fn take(
     let corrected = emitted.corrected;
     match read_range(run, target, state, emitted, days)? {
         Read::Whole { by_several_requests } => {
-            // One bar does not tell a correction from a restatement, so another block is verified, too.
+            // With one bar, a correction looks like a restatement, so another block is verified, too.
             if is_single_bar && emitted.corrected > corrected {
                 done.due.blocks.extend(target.oldest(state));
             }
             done.tail |= days.to >= last_day;
             let is_verification = matches!(step, Step::Verify(_));
-            if by_several_requests && !is_verification && done.confirm == Confirm::NotNeeded {
-                done.confirm = Confirm::Needed;
+            let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
+            if let (true, false, Confirm::NotNeeded, Some(first)) =
+                (by_several_requests, is_verification, done.confirm, first)
+            {
+                done.confirm = Confirm::Needed(first.from);
             }
         }
         Read::Restated { first } => {
@@ -184,7 +186,11 @@ fn take(
 /// Prices changed, so everything else is in the backlog now. It is read again, unless that was done twice.
 fn restate(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &mut Done, first: i64) -> Result<()> {
     done.restatements += 1;
-    done.confirm = Confirm::NotNeeded;
+    done.confirm = match target.layout() {
+        Layout::Bars => Confirm::NotNeeded,
+        // The rest is read by later requests.
+        Layout::Sessions | Layout::Days => Confirm::Needed(target.calendar.date(first)),
+    };
     let (first, since) = (target.text(first), state.since);
     if done.restatements <= MAX_RESTATEMENTS {
         return run.notice(target, &Notice::Restated { first, since });
@@ -223,7 +229,7 @@ fn refused(
             done.tail = true;
             let last = cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
             if let (true, Some(refusal)) = (target.trading_days_after(last) > 0, refusal) {
-                // Otherwise the table would stop growing, and nobody would notice.
+                // Otherwise the table would stop growing without any error.
                 return Err(refusal.into());
             }
         }
@@ -243,11 +249,14 @@ fn missing(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, done
         _ if holds_last => {
             done.tail = true;
             done.postponed.extend(state.backlog.ranges());
-            if let (false, Some(cursor)) = (state.is_missing, state.cursor) {
-                let last = target.text(cursor);
-                run.report_empty(target, Notice::AllMissing { last });
+            let Some(cursor) = state.cursor else { return Ok(()) };
+            if state.is_missing {
+                let since = target.calendar.last_day(cursor);
+                return run.notice(target, &Notice::StillNoBars { since });
             }
             state.is_missing = true;
+            let last = target.text(cursor);
+            run.report_empty(target, Notice::AllMissing { last });
         }
         // Nothing more is known than that the ticker's bars are missing.
         Step::Verify(_) if state.is_missing => {}

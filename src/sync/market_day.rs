@@ -14,10 +14,10 @@ use crate::calendar::{Date, DateRange, utc_midnight};
 use crate::market::Market;
 use crate::polygon::Request;
 
-/// An incomplete day that has not changed for so many days is accepted as it is.
+/// An incomplete day that has not changed for this many days is accepted as it is.
 pub(super) const ACCEPTED_AFTER_DAYS: i64 = 5;
 
-/// After so many retries in a row that did not help, the API is in trouble, and no more days are retried.
+/// After this many failed retries in a row, the API is in trouble, and no more days are retried.
 pub(super) const MAX_VAIN_RETRIES: usize = 3;
 
 /// What this run has done with a market.

@@ -1,6 +1,6 @@
 //! Brings a whole market up to date, one request per day.
 //!
-//! A day without rows can be a holiday or a fault of the API. One ticker that always trades tells them apart.
+//! A day without rows can be a holiday or a fault of the API. One ticker that always trades shows which.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -13,7 +13,7 @@ use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use crate::calendar::{Date, DateRange, day_before, utc_midnight};
 
-/// A line in the log follows after so many days.
+/// A line is logged after this many days.
 const PROGRESS_DAYS: usize = 50;
 
 /// Syncs a whole market, from the state that `read` received.
