@@ -8,7 +8,7 @@ use super::range::{Read, read_range};
 use super::reader::plan_start;
 use super::state::TargetState;
 use super::stream_run::{Result, Run};
-use super::target::{Due, Layout, Target};
+use super::target::{Layout, Target};
 use crate::calendar::{Date, DateRange};
 use crate::polygon::ApiError;
 use crate::ticker_hint::hint;
@@ -30,39 +30,34 @@ enum Step {
     Verify(DateRange),
 }
 
-/// Whether what was read first is compared again at the end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Confirm {
-    /// One request returned everything.
-    #[default]
-    NotNeeded,
-    /// The block of this day is compared again.
-    Needed(Date),
-    Done,
-}
-
 /// What this run has done with a history.
 #[derive(Debug, Default)]
 struct Done {
     /// Whether the end of the history was read.
     tail: bool,
-    /// The blocks that are still to be verified.
-    due: Due,
-    /// Whether what was read first is to be compared again, because a split can have taken effect between two requests.
-    confirm: Confirm,
+    /// Whether an earlier sync has verified older blocks today; taken when this one chooses what to verify.
+    was_verified_today: Option<bool>,
+    /// The blocks that are still to be verified, by their first days.
+    due: Vec<Date>,
+    /// Whether what was read first is or was due, because a split can have taken effect between two requests.
+    is_confirmed: bool,
     restatements: u32,
     /// Ranges that stay in the backlog until the next sync.
     postponed: Vec<DateRange>,
 }
 
 impl Done {
+    fn starting(target: &Target, state: &TargetState) -> Done {
+        Done { was_verified_today: Some(target.was_verified_today(state)), ..Done::default() }
+    }
+
     /// The next step; `None` if nothing is left to do.
     fn next(&mut self, target: &Target, state: &TargetState) -> Option<Step> {
         let last_day = target.last_day(state);
-        let tail = target.tail(state, self.due.newest);
         if target.layout() == Layout::Bars {
-            let is_due = !self.tail || self.take_confirm().is_some();
-            return (is_due && !tail.is_empty()).then_some(Step::Tail(tail));
+            let is_due = !self.tail || !self.due.is_empty();
+            self.due.clear();
+            return Some(target.tail(state, false)).filter(|tail| is_due && !tail.is_empty()).map(Step::Tail);
         }
         let pending = state.backlog.ranges().iter().map(|range| DateRange { to: range.to.min(last_day), ..*range });
         let mut pending = pending.filter(|range| {
@@ -71,22 +66,25 @@ impl Done {
         if let Some(range) = pending.next() {
             return Some(Step::Backlog(range));
         }
+        // Not before: what is in the backlog has no blocks, so others would count as the last two sessions.
+        if let Some(was_verified_today) = self.was_verified_today.take() {
+            self.due.extend(target.due(state, was_verified_today));
+        }
+        let newest = target.newest_older(state).map(|block| block.from);
+        let is_newest_due = newest.is_some_and(|newest| self.due.contains(&newest));
+        let tail = target.tail(state, is_newest_due);
         if !self.tail && !tail.is_empty() {
+            self.due.retain(|from| Some(*from) != newest);
             return Some(Step::Tail(tail));
         }
-        while let Some(from) = self.due.blocks.pop() {
-            if let Some(place) = state.blocks.iter().position(|block| block.from == from) {
-                return Some(Step::Verify(block_days(target, state, place, last_day)));
+        while let Some(day) = self.due.pop() {
+            if let Some(place) = state.block_of(day) {
+                let days = block_days(target, state, place, last_day);
+                self.due.retain(|other| !days.contains(*other));
+                return Some(Step::Verify(days));
             }
         }
-        let place = self.take_confirm().and_then(|day| state.block_of(day))?;
-        Some(Step::Verify(block_days(target, state, place, last_day)))
-    }
-
-    fn take_confirm(&mut self) -> Option<Date> {
-        let Confirm::Needed(day) = self.confirm else { return None };
-        self.confirm = Confirm::Done;
-        Some(day)
+        None
     }
 }
 
@@ -104,7 +102,7 @@ fn block_days(target: &Target, state: &TargetState, place: usize, last_day: Date
 /// The days of the first request of a sync, if it has one.
 pub(super) fn first_days(run: &Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Option<DateRange> {
     let (state, _) = target.begin(known);
-    let mut done = Done { due: target.due(&state), ..Done::default() };
+    let mut done = Done::starting(target, &state);
     let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = done.next(target, &state)?;
     let start = plan_start(run, target, &state);
     Some(DateRange { from: start.map_or(days.from, |start| start.max(days.from)), ..days })
@@ -125,7 +123,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetS
         let cursor = target.text(cursor);
         run.notice(target, &Notice::CursorInFuture { cursor })?;
     }
-    let mut done = Done { due: target.due(&state), ..Done::default() };
+    let mut done = Done::starting(target, &state);
     while let Some(step) = done.next(target, &state) {
         take(run, target, &mut state, &mut emitted, &mut done, step)?;
     }
@@ -143,27 +141,29 @@ fn take(
     step: Step,
 ) -> Result<()> {
     let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
-    let last_day = target.last_day(state);
     let known = state.blocks.iter().filter(|block| days.contains(block.from));
     let is_single_bar = known.map(|block| block.contents.bars).sum::<u32>() == 1;
     let corrected = emitted.corrected;
-    match read_range(run, target, state, emitted, days)? {
+    let read = read_range(run, target, state, emitted, days)?;
+    let tail = target.tail(state, false);
+    let reads_tail = days.from <= tail.from && days.to >= tail.to;
+    match read {
         Read::Whole { by_several_requests } => {
+            done.tail |= reads_tail;
             // With one bar, a correction looks like a restatement, so another block is verified, too.
             if is_single_bar && emitted.corrected > corrected {
-                done.due.blocks.extend(target.oldest(state));
+                done.due.extend(target.oldest(state));
             }
-            done.tail |= days.to >= last_day;
-            let is_verification = matches!(step, Step::Verify(_));
             let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
-            if let (true, false, Confirm::NotNeeded, Some(first)) =
-                (by_several_requests, is_verification, done.confirm, first)
+            if let (true, false, Some(first)) = (by_several_requests, done.is_confirmed, first)
+                && !matches!(step, Step::Verify(_))
             {
-                done.confirm = Confirm::Needed(first.from);
+                done.is_confirmed = true;
+                done.due.push(first.from);
             }
         }
         Read::Restated { first } => {
-            done.tail |= days.to >= last_day;
+            done.tail |= reads_tail;
             restate(run, target, state, done, first)?;
         }
         Read::Refused(refusal) => refused(run, target, state, done, step, refusal)?,
@@ -186,17 +186,17 @@ fn take(
 /// Prices changed, so everything else is in the backlog now. It is read again, unless that was done twice.
 fn restate(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &mut Done, first: i64) -> Result<()> {
     done.restatements += 1;
-    done.confirm = match target.layout() {
-        Layout::Bars => Confirm::NotNeeded,
+    if target.layout() == Layout::Sessions {
         // The rest is read by later requests.
-        Layout::Sessions | Layout::Days => Confirm::Needed(target.calendar.date(first)),
-    };
+        done.is_confirmed = true;
+        done.due = vec![target.calendar.date(first)];
+    }
     let (first, since) = (target.text(first), state.since);
     if done.restatements <= MAX_RESTATEMENTS {
         return run.notice(target, &Notice::Restated { first, since });
     }
     done.postponed.extend(state.backlog.ranges());
-    done.due = Due::default();
+    done.due = Vec::new();
     match state.backlog.ranges() {
         [] => Ok(()),
         [days, ..] => run.notice(target, &Notice::StillRestated { days: *days }),

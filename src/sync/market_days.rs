@@ -66,8 +66,9 @@ fn days_to_read(target: &Target, state: &TargetState) -> VecDeque<Date> {
     let tail = target.tail(state, false);
     let to = target.last_day(state);
     let backlog = state.backlog.ranges().iter().flat_map(|range| DateRange { to: range.to.min(to), ..*range }.days());
+    let due = target.due(state, target.was_verified_today(state));
     let (mut days, mut seen) = (VecDeque::new(), HashSet::new());
-    for day in backlog.chain(tail.days()).chain(target.due(state).blocks) {
+    for day in backlog.chain(tail.days()).chain(due) {
         if target.market.trades_on(day) && seen.insert(day) {
             days.push_back(day);
         }

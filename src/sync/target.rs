@@ -44,15 +44,6 @@ pub(crate) enum Layout {
     Days,
 }
 
-/// The older blocks to verify on a sync.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Due {
-    /// Whether the newest older block is verified together with the last two sessions.
-    pub(crate) newest: bool,
-    /// The first days of the others.
-    pub(crate) blocks: Vec<Date>,
-}
-
 impl Target {
     /// The targets of a stream, in the order of the configuration.
     pub(crate) fn all(stream: &'static Stream, config: &Config, now: DateTime<Utc>) -> Vec<Target> {
@@ -167,11 +158,7 @@ impl Target {
     /// The days at the end of the history that every sync requests: those whose blocks are verified on every sync, and
     /// all that follow. With `verify_newest`, the newest older block is verified with the same request.
     pub(crate) fn tail(&self, state: &TargetState, verify_newest: bool) -> DateRange {
-        let individual = match self.layout() {
-            Layout::Bars => state.blocks.len(),
-            Layout::Sessions => 2 + usize::from(verify_newest),
-            Layout::Days => last_day_with_rows(state),
-        };
+        let individual = self.individual(state) + usize::from(verify_newest);
         let first = state.blocks.len().saturating_sub(individual);
         let from = match state.blocks.get(first) {
             // Bars that appear before the first block are noticed with it.
@@ -181,44 +168,60 @@ impl Target {
         DateRange { from, to: self.last_day(state) }
     }
 
-    /// The older blocks to verify on this sync. Data that was fetched today counts as verified today; a date in the
-    /// future, which a wrong clock left behind, does not.
-    pub(crate) fn due(&self, state: &TargetState) -> Due {
-        let (individual, recent, others) = match self.layout() {
-            Layout::Bars => return Due::default(),
-            Layout::Sessions => (2, 0, 1),
-            Layout::Days => (last_day_with_rows(state), 2, 6),
+    /// How many blocks at the end are verified on every sync.
+    fn individual(&self, state: &TargetState) -> usize {
+        match self.layout() {
+            Layout::Bars => state.blocks.len(),
+            Layout::Sessions => 2,
+            Layout::Days => last_day_with_rows(state),
+        }
+    }
+
+    /// Whether an older block was verified today.
+    pub(crate) fn was_verified_today(&self, state: &TargetState) -> bool {
+        let older = state.blocks.len().saturating_sub(self.individual(state));
+        state.blocks[..older].iter().any(|block| block.verified == Some(self.window.today))
+    }
+
+    /// The older blocks to verify on this sync, by their first days: those that were not verified since they were read,
+    /// and once a day also the least recently verified ones. Data that was fetched today counts as verified today; a date
+    /// in the future, which a wrong clock left behind, does not.
+    pub(crate) fn due(&self, state: &TargetState, was_verified_today: bool) -> Vec<Date> {
+        let (recent, others) = match self.layout() {
+            Layout::Bars => return Vec::new(),
+            Layout::Sessions => (0, 1),
+            Layout::Days => (2, 6),
         };
         let today = self.window.today;
-        let older = &state.blocks[..state.blocks.len().saturating_sub(individual)];
-        let newest = older.last().map(|block| block.from);
+        let newest = self.newest_older(state).map(|block| block.from);
+        let older = &state.blocks[..state.blocks.len().saturating_sub(self.individual(state))];
         let older: Vec<&Block> = older.iter().filter(|block| !state.backlog.contains(block.from)).collect();
-        let is_done = older.iter().any(|block| block.verified == Some(today));
         let (others_of, recent_of) = older.split_at(older.len().saturating_sub(recent));
         let mut by_age: Vec<_> = others_of
             .iter()
             .filter(|block| block.verified != Some(today))
             .map(|block| (block.verified.filter(|day| *day < today), block.from))
-            .filter(|(verified, _)| !is_done || verified.is_none())
+            .filter(|(verified, _)| !was_verified_today || verified.is_none())
             .collect();
         by_age.sort_unstable();
-        let mut due = Due::default();
+        let (mut due, mut counted) = (Vec::new(), 0);
         for (_, from) in by_age {
-            // The newest block can be verified with the request for the days that follow it, unless the backlog brings
-            // newer ones.
-            let is_newest = Some(from) == newest && state.backlog.is_empty();
-            if self.layout() == Layout::Sessions && is_newest {
-                due.newest = true;
-            } else {
-                due.blocks.push(from);
-            }
-            if due.blocks.len() == others {
+            due.push(from);
+            // One request returns the newest intraday block together with the days that follow it.
+            counted += usize::from(self.layout() == Layout::Days || Some(from) != newest);
+            if counted == others {
                 break;
             }
         }
-        let recent = recent_of.iter().filter(|_| !is_done);
-        due.blocks.extend(recent.map(|block| block.from));
+        let recent = recent_of.iter().filter(|_| !was_verified_today);
+        due.extend(recent.map(|block| block.from));
         due
+    }
+
+    /// The newest of the blocks that are not verified on every sync.
+    pub(crate) fn newest_older<'a>(&self, state: &'a TargetState) -> Option<&'a Block> {
+        let place = state.blocks.len().checked_sub(self.individual(state) + 1)?;
+        state.blocks.get(place)
     }
 
     /// The least recently verified of the older intraday blocks, by its first day.
@@ -372,44 +375,45 @@ mod tests {
              20260901=2*AAAAAAAAAAAAAAAA@20261118 20261123=2*AAAAAAAAAAAAAAAA@20261124 20261124=2*AAAAAAAAAAAAAAAA@20261124"})
     }
 
+    fn due(target: &Target, json: &Value) -> Vec<String> {
+        let state = state(target, json);
+        let due = target.due(&state, target.was_verified_today(&state));
+        due.iter().map(Date::to_string).collect()
+    }
+
     #[test]
     fn the_least_recently_verified_block_is_due_once_a_day() {
         let target = target("stock_prices_by_hour", NOON, None, None);
-        let due = |verified: &[(&str, &str)]| {
+        for (verified, expected, why) in [
+            (vec![], vec!["2026-09-01", "2026-01-01"], "the newest one comes with the tail"),
+            (vec![("@20261118", "@20261123")], vec!["2026-01-01"], "the newest one was verified later"),
+            (vec![("@20261118", "@20261125")], vec![], "one was verified today"),
+            (
+                vec![("@20261118", "@20261125"), ("@20261122", "")],
+                vec!["2025-09-01"],
+                "one was not verified since it was read",
+            ),
+            (
+                vec![("@20261122", "@20991231"), ("@20261118", "@20261123")],
+                vec!["2025-09-01"],
+                "the future is not today",
+            ),
+        ] {
             let mut json = hours();
-            let mut blocks = json["blocks"].as_str().unwrap().to_owned();
-            for (from, to) in verified {
-                blocks = blocks.replace(from, to);
-            }
-            json["blocks"] = blocks.into();
-            let due = target.due(&state(&target, &json));
-            (due.newest, due.blocks.iter().map(Date::to_string).collect::<Vec<_>>())
-        };
-        assert_eq!(due(&[]), (true, vec!["2026-01-01".to_owned()]), "the newest one comes with the tail");
-        assert_eq!(due(&[("@20261118", "@20261123")]), (false, vec!["2026-01-01".to_owned()]));
-        assert_eq!(due(&[("@20261118", "@20261125")]), (false, vec![]), "one was verified today");
-        assert_eq!(
-            due(&[("@20261118", "@20261125"), ("@20261122", "")]),
-            (false, vec!["2025-09-01".to_owned()]),
-            "one was not verified after it was read"
-        );
-        assert_eq!(
-            due(&[("@20261122", "@20991231"), ("@20261118", "@20261123")]),
-            (false, vec!["2025-09-01".to_owned()]),
-            "a date in the future is not today"
-        );
+            let blocks = json["blocks"].as_str().unwrap().to_owned();
+            json["blocks"] = verified.iter().fold(blocks, |blocks, (from, to)| blocks.replace(from, to)).into();
+            assert_eq!(due(&target, &json), expected, "{why}");
+        }
     }
 
     #[test]
     fn eight_older_days_of_a_market_are_due_once_a_day() {
         let target = target("market_prices", NOON, None, None);
         let days: Vec<_> = (1..=20).map(|day| format!("202611{day:02}=AAAAAAAA@202611{:02}", day + 1)).collect();
-        let json = json!({"since": "2026-11-01", "date": "2026-11-20", "blocks": days.join(" ")});
-        let due = target.due(&state(&target, &json)).blocks;
-        let expected = [1, 2, 3, 4, 5, 6, 18, 19].map(|day| Date::from_ymd_opt(2026, 11, day).unwrap());
-        assert_eq!(due, expected);
-        let json = json!({"since": "2026-11-01", "date": "2026-11-20", "blocks": days.join(" ").replace("@20261105", "@20261125")});
-        assert_eq!(target.due(&state(&target, &json)), Due::default());
+        let mut json = json!({"since": "2026-11-01", "date": "2026-11-20", "blocks": days.join(" ")});
+        assert_eq!(due(&target, &json), [1, 2, 3, 4, 5, 6, 18, 19].map(|day| format!("2026-11-{day:02}")));
+        json["blocks"] = days.join(" ").replace("@20261105", "@20261125").into();
+        assert_eq!(due(&target, &json), Vec::<String>::new());
     }
 
     #[test]
