@@ -54,6 +54,10 @@ impl Check<'_> {
         if !self.size().is_intraday() {
             return true;
         }
+        // Of a ticker whose last sessions are gone, only older blocks show the split.
+        if before.range(last_two_sessions(self.zone, self.starts_before())..).next().is_none() {
+            return false;
+        }
         let starts: Vec<i64> = self.starts_before().filter(|start| before.contains_key(start)).collect();
         let sessions = last_two_sessions(self.zone, starts.iter().copied());
         let Some(last_older) = starts.iter().rev().find(|start| **start < sessions) else {
