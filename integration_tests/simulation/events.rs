@@ -21,7 +21,8 @@ impl Player<'_> {
         }
         match *step {
             Step::Wait(minutes) => {
-                self.world.now = now - now.rem_euclid(MINUTE) + minutes * MINUTE + 17_000;
+                // A split that became known during the last sync stays known.
+                self.world.now = now.max(now - now.rem_euclid(MINUTE) + minutes * MINUTE + 17_000);
                 format!("{minutes} minutes pass")
             }
             Step::NextDay(minutes) => {

@@ -45,12 +45,9 @@ pub(super) fn read_range(
             let expects_bars = expects_bars(target, state, reading.chunk.days);
             match state.cursor {
                 None => return Ok(Read::Empty),
-                Some(_) if expects_bars && state.is_missing => return Ok(Read::Missing),
                 // Under load the API has been seen to answer without bars that it has.
                 Some(_) => match open(run, target, state, rest)? {
-                    Opened::Page(again) if is_empty(&again) && expects_bars => {
-                        return Ok(Read::Missing);
-                    }
+                    Opened::Page(again) if is_empty(&again) && expects_bars => return Ok(Read::Missing),
                     Opened::Page(again) => reading = again,
                     Opened::Refused(error) => return Ok(Read::Refused(error)),
                 },
