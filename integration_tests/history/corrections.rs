@@ -170,6 +170,7 @@ fn renamed_ticker_is_told_once_and_costs_two_requests_a_sync() {
             let words: &[&[&str]] = &[&["AAPL", "renamed or delisted"]];
             output.assert_logs("WARN", if day == 12 { words } else { &[] });
             assert_eq!(scenario.requests().len(), 2, "{stream} {day}: an empty response is not believed at once");
+            assert!(!output.text.contains("up to date"), "{stream} {day}");
         }
         assert_eq!(scenario.table, table, "its rows stay");
         scenario.api.market().bars = bars;

@@ -312,6 +312,31 @@ fn split_between_two_pages_of_a_run_that_is_cut_off_leaves_one_basis() {
 }
 
 #[test]
+fn second_split_between_two_pages_that_are_read_for_the_first_leaves_one_basis() {
+    for requests in 1..9 {
+        let mut scenario = history("stock_prices_by_hour", date(2025, 1, 6), 430, "2025-01-06");
+        scenario.sync("2026-03-09T12:00:00Z");
+        let eve = "2026-03-11T03:59:30Z";
+        scenario.api.market().split("AAPL", date(2026, 3, 10), 2.0).split("AAPL", date(2026, 3, 11), 5.0).set_now(eve);
+        let clock = SimulatedClock::for_threads_at(moment(eve));
+        scenario.api.follow(clock.clone());
+        let time = clock.clone();
+        scenario.api.inject_faults(move |number, _| {
+            if number == requests {
+                time.advance(Duration::from_secs(60));
+            }
+            None
+        });
+        let output = scenario.connector.run_with_clock(&clock, "read").succeeded();
+        scenario.table.load(&output);
+        output.assert_told("WARN", &["AAPL", "prices changed", "split"]);
+        scenario.set("end_date", "2026-03-09");
+        scenario.table.rows.retain(|key, _| key.1.as_str() < "2026-03-10");
+        scenario.assert_true(&format!("after {requests} requests"));
+    }
+}
+
+#[test]
 fn midnight_that_passes_while_a_single_page_is_waited_for_costs_no_request() {
     for stream in DAYS_AND_HOURS {
         let scenario = history(stream, date(2026, 1, 5), 66, "2026-03-02");

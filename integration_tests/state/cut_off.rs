@@ -34,7 +34,7 @@ struct Case {
 
 const CASE: Case = Case { name: "", streams: &DAYS_AND_HOURS, before: |_| {}, between: |_| {}, after: |_| {} };
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 12] = [
     Case { name: "a first sync", streams: &STREAMS, ..CASE },
     Case {
         name: "a full refresh",
@@ -48,7 +48,16 @@ const CASES: [Case; 11] = [
     Case {
         name: "a correction that is taken back",
         before: |scenario| read_and_correct(scenario),
-        between: |scenario| correct(scenario, -0.25),
+        between: |scenario| correct(scenario, 12, -0.25),
+        ..CASE
+    },
+    Case {
+        name: "a correction of the last session, which is followed by one of the session before",
+        before: |scenario| {
+            scenario.sync("2026-03-14T06:00:00Z");
+            correct(scenario, 13, 0.25);
+        },
+        between: |scenario| correct(scenario, 12, 0.25),
         ..CASE
     },
     Case { name: "a split", before: |scenario| read_and_split(scenario), ..CASE },
@@ -126,18 +135,18 @@ fn read_and_split(scenario: &mut Scenario) {
     scenario.sync(WEDNESDAY);
 }
 
-fn correct(scenario: &Scenario, difference: f64) {
+fn correct(scenario: &Scenario, day: u32, difference: f64) {
     let stream = scenario.connector.catalog["streams"][0]["stream"]["name"].as_str();
     let size = stream_named(stream.expect("a name")).size;
     let hour = if size.is_intraday() { 15 } else { 0 };
-    let start = new_york_time(date(2026, 3, 12), hour, 0);
+    let start = new_york_time(date(2026, 3, day), hour, 0);
     scenario.correct(size, "AAPL", start, |bar| bar.high += difference);
 }
 
 fn read_and_correct(scenario: &mut Scenario) {
     // Afterwards, the bar is in one of the last two sessions, which are always compared.
     scenario.sync("2026-03-13T12:00:00Z");
-    correct(scenario, 0.25);
+    correct(scenario, 12, 0.25);
 }
 
 impl Case {

@@ -24,8 +24,9 @@ pub(crate) struct Comparison {
     pub(crate) hidden: Vec<DateRange>,
     /// Blocks of which the API returns fewer bars than were emitted, and how many are missing.
     pub(crate) missing: Vec<(DateRange, u32)>,
-    /// Whether the first two bars that can be compared both have other prices: history was restated, by a split for
-    /// example, and is to be read again. With only one bar to compare, a difference is a correction.
+    /// Whether the first two bars that can be compared, of a block or of all, both have other prices: history was
+    /// restated, by a split for example, and is to be read again. With only one bar to compare, a difference is a
+    /// correction.
     pub(crate) is_restated: bool,
 }
 
@@ -94,10 +95,12 @@ pub(crate) fn compare(
         if !is_pending {
             let fresh_bar = |known: FirstBar| contents.first().find(|bar| bar.minute == known.minute);
             let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
-            price_changes.extend(compared.map(|(known, fresh)| known.prices != fresh.prices));
+            let changes: Vec<bool> = compared.map(|(known, fresh)| known.prices != fresh.prices).collect();
+            comparison.is_restated |= changes == [true, true];
+            price_changes.extend(changes);
         }
     }
-    comparison.is_restated = price_changes.len() >= 2 && price_changes[..2].iter().all(|changed| *changed);
+    comparison.is_restated |= price_changes.starts_with(&[true, true]);
     if comparison.is_restated {
         // What is visible of these blocks has other prices, too.
         comparison.changed.append(&mut comparison.hidden);
