@@ -14,6 +14,8 @@ impl Check<'_> {
             // Every row is to be read again: no change that is pending excuses anything.
             series.changes.clear();
             series.shown = None;
+            // The first week or month keeps its old prices while the plan's history may begin in it.
+            series.cut_off.extend(self.starts_before().filter(|start| self.is_fragment(*start)));
         }
         let reach = if self.stream.is_market() { series.ever.reach } else { self.starts_before().next_back() };
         let is_only_split = !series.is_touched && self.faults.is_empty() && !self.stream.is_market();
@@ -35,6 +37,9 @@ impl Check<'_> {
             if !is_stable || self.is_tainted(*start, series.known) || self.withheld.contains(start) {
                 let within = self.within(*start);
                 series.change(*start, within);
+                // What this sync was shown wrongly, it cannot have verified.
+                let is_new_day = series.is_new_day(self.started);
+                series.changes.entry(*start).and_modify(|change| change.days += u32::from(is_new_day));
             }
         }
         self.note_cut_off(series);

@@ -123,11 +123,11 @@ impl Check<'_> {
         }
     }
 
-    pub fn blocks(&self) -> usize {
+    pub fn blocks(&self, series: &Series) -> usize {
         match self.size() {
             _ if self.stream.is_market() => {
-                let first = self.table.rows.keys().map(|key| key.1).min();
-                let since = self.configured_since(-1).min(first.unwrap_or(i64::MAX));
+                // Empty days, also those before the first row, are verified like others.
+                let since = self.configured_since(-1).min(series.ever.since.unwrap_or(i64::MAX));
                 self.market_days(since).div_ceil(6) + 1
             }
             size if size.is_intraday() => {
@@ -157,6 +157,7 @@ impl Check<'_> {
         }
         for (start, _) in &self.emitted {
             series.suspects.remove(start);
+            series.cut_off.remove(start);
         }
         let wanted = self.shown.keys().rev().find(|start| {
             self.is_wanted(**start, since, series.known)

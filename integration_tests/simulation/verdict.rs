@@ -38,10 +38,11 @@ impl Check<'_> {
         let mut seen: BTreeMap<i64, Row> = BTreeMap::new();
         for (start, row) in &self.emitted {
             let old = seen.insert(*start, *row).or_else(|| self.row_before(*start));
-            let is_recent = |days: u32| series.days - days <= self.blocks() as u32 + 1;
+            let is_recent = |days: u32| series.days.saturating_sub(days) <= self.blocks(series) as u32 + 1;
             let is_justified = || {
                 let mut lost = series.suspects.keys();
-                lost.any(|other| self.is_same_block(*start, *other))
+                series.cut_off.contains(start)
+                    || lost.any(|other| self.is_same_block(*start, *other))
                     || series
                         .changes
                         .iter()
@@ -111,23 +112,23 @@ impl Check<'_> {
         let Some(change) = series.changes.get(&start).filter(|_| start < sessions) else {
             return false;
         };
-        let days = series.days + u32::from(series.is_new_day(self.started)) - change.days;
+        let days = (series.days + u32::from(series.is_new_day(self.started))).saturating_sub(change.days);
         match change.within {
             Within::NextSync => false,
             Within::NextDay => days < 1,
-            Within::EveryBlock => (days as usize) < self.blocks_to_verify(start),
+            Within::EveryBlock => (days as usize) < self.blocks_to_verify(series, start),
         }
     }
 
     /// After how many days' syncs a change must have been found.
-    fn blocks_to_verify(&self, start: i64) -> usize {
+    fn blocks_to_verify(&self, series: &Series, start: i64) -> usize {
         if !self.stream.is_market() {
-            return self.blocks();
+            return self.blocks(series);
         }
         match self.market_days(start) {
             0 => 0,
             1 | 2 => 1,
-            _ => self.blocks(),
+            _ => self.blocks(series),
         }
     }
 
@@ -147,7 +148,8 @@ impl Check<'_> {
         // Requests for the rest of a page may stand for further pages.
         let fits = self.shown.len() <= self.page_size;
         let is_quiet = fits && !series.is_touched && self.faults.is_empty() && series.shown.is_some();
-        let is_settled = series.changes.values().all(|change| series.days - change.days > self.blocks() as u32);
+        let is_settled =
+            series.changes.values().all(|change| series.days.saturating_sub(change.days) > self.blocks(series) as u32);
         if is_quiet && is_settled && asked > limit && !self.refuses_earlier {
             return Err(format!("{asked} requests for {}, where nothing changed; at most {limit} are due", self.name));
         }

@@ -22,35 +22,37 @@ fn months_of_hours() -> Scenario {
     scenario
 }
 
-/// Weeks up to the present, of which the one in which a plan of two years begins is built from the included days only.
-#[test]
-fn weeks_and_months_at_the_plans_limit_are_not_replaced_by_fragments() {
-    for (size, stream, starts) in [
+/// Shows weeks or months, of which the one in which the plan's history begins has its later days only.
+fn show_from(scenario: &Scenario, size: BarSize, starts: &[Date], limit: Date) {
+    let mut market = scenario.api.market();
+    market.bars.clear();
+    for (number, start) in starts.iter().enumerate() {
+        let days = weekdays(*start, (size.last_day(*start) - *start).num_days() as u64 + 1);
+        let days = days.filter(|day| *day >= limit).count();
+        if days > 0 {
+            let bar = TradedBar { volume: Some(1_000.0 * days as f64), ..TradedBar::closing_at(200.0 + number as f64) };
+            market.bar(size, "AAPL", new_york_midnight(*start), bar);
+        }
+    }
+}
+
+fn weeks_and_months() -> [(BarSize, &'static str, Vec<Date>); 2] {
+    [
         (BarSize::WEEK, "stock_prices_by_week", sundays()),
         (BarSize::MONTH, "stock_prices_by_month", first_days_of_months()),
-    ] {
+    ]
+}
+
+#[test]
+fn weeks_and_months_at_the_plans_limit_are_not_replaced_by_fragments() {
+    for (size, stream, starts) in weeks_and_months() {
         let mut scenario = Scenario::new(Market::at(NOW), "AAPL", stream, "2014-01-02");
-        let show = |scenario: &Scenario, limit: Date| {
-            let mut market = scenario.api.market();
-            market.bars.clear();
-            for (number, start) in starts.iter().enumerate() {
-                let days = weekdays(*start, (size.last_day(*start) - *start).num_days() as u64 + 1);
-                let days = days.filter(|day| *day >= limit).count();
-                if days > 0 {
-                    let bar = TradedBar {
-                        volume: Some(1_000.0 * days as f64),
-                        ..TradedBar::closing_at(200.0 + number as f64)
-                    };
-                    market.bar(size, "AAPL", new_york_midnight(*start), bar);
-                }
-            }
-        };
-        show(&scenario, date(2024, 11, 20));
+        show_from(&scenario, size, &starts, date(2024, 11, 20));
         scenario.sync(NOW);
         let known = scenario.table.clone();
         for days in 1..=45 {
             let now = date(2026, 11, 20) + chrono::Days::new(days);
-            show(&scenario, date(2024, 11, 20) + chrono::Days::new(days));
+            show_from(&scenario, size, &starts, date(2024, 11, 20) + chrono::Days::new(days));
             let output = scenario.sync(&format!("{now}T12:00:00Z"));
             output.assert_no_warning(&format!("{stream} {now}"));
             for (key, row) in &known.rows {
@@ -58,6 +60,22 @@ fn weeks_and_months_at_the_plans_limit_are_not_replaced_by_fragments() {
             }
             assert!(output.records().len() <= 1, "{stream} {now}");
         }
+    }
+}
+
+#[test]
+fn week_or_month_at_the_plans_limit_is_not_replaced_after_a_split_whose_sync_was_cut_off() {
+    for (size, stream, starts) in weeks_and_months() {
+        let mut scenario = Scenario::new(Market::at(NOW), "AAPL", stream, "2014-01-02");
+        show_from(&scenario, size, &starts, date(2024, 11, 20));
+        let first = scenario.sync(NOW).records()[0].clone();
+        show_from(&scenario, size, &starts, date(2024, 11, 21));
+        scenario.api.market().split("AAPL", date(2026, 11, 1), 2.0);
+        // STARTED, the STATE in which the history is in the backlog, RUNNING.
+        scenario.sync_until_line("2026-11-21T12:00:00Z", 3);
+        let output = scenario.sync("2026-11-21T12:00:00Z");
+        assert!(output.records().len() > 20, "{stream}: the rest is read again");
+        assert!(output.records().iter().all(|record| record["date"] != first["date"]), "{stream}");
     }
 }
 

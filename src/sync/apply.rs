@@ -10,7 +10,7 @@ use super::reader::plan_start;
 use super::state::TargetState;
 use super::stream_run::{Result, Run};
 use super::target::{Layout, Target};
-use crate::airbyte::RecordBatch;
+use super::target_sync::TargetSync;
 use crate::bars::{Bar, Page};
 use crate::calendar::{Date, DateRange};
 use crate::timespan::Timespan;
@@ -21,38 +21,24 @@ const MAX_START_GAP_DAYS: i64 = 10;
 /// A symbol without bars for longer than this may have been given to another company.
 const MAX_GAP_DAYS: i64 = 30;
 
-/// What was emitted of a target in this run.
-#[derive(Debug, Default)]
-pub(super) struct Emitted {
-    /// The cursors of the first and the last bar.
-    pub(super) range: Option<(i64, i64)>,
-    pub(super) bars: usize,
-    /// How many of them were emitted before.
-    pub(super) corrected: usize,
-    pub(super) corrected_days: Option<DateRange>,
-    /// Long stretches without bars between emitted ones.
-    pub(super) gaps: Vec<String>,
-    /// Whether bars on another price basis may be in the destination.
-    pub(super) is_restated: bool,
-}
-
 /// Applies a chunk; `more` of the same range follows. Returns the first bar of the chunk if history was restated: then
 /// everything else is in the backlog.
 pub(super) fn apply(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    emitted: &mut Emitted,
+    sync: &mut TargetSync<'_>,
     mut chunk: Chunk,
     more: bool,
 ) -> Result<Option<i64>> {
-    let fragment = drop_fragment(target, state, &mut chunk);
+    let target = sync.target;
+    let fragment = drop_fragment(target, &sync.state, &mut chunk);
+    let TargetSync { state, emitted, .. } = &mut *sync;
     let by_day = |version| chunk.by_day(target.calendar, state.cursor, version);
     let fresh = by_day(VERSION);
     let of_version = |version| {
         if version == VERSION { fresh.clone() } else { by_day(version) }
     };
-    let comparison = compare(target, state, chunk.days, &of_version);
+    let mut comparison = compare(target, state, chunk.days, &of_version);
+    comparison.changed.retain(|days| Some(days.from) != fragment);
     for &(days, bars) in &comparison.missing {
         run.notice(target, &Notice::Missing { bars, days })?;
     }
@@ -63,8 +49,9 @@ pub(super) fn apply(
     }
     let restated = comparison.is_restated.then(|| chunk.bars().next().map(|bar| bar.cursor)).flatten();
     emitted.is_restated |= restated.is_some();
-    warn_about_days(run, target, state, emitted, chunk.days, &fresh)?;
+    warn_about_days(run, sync, chunk.days, &fresh)?;
 
+    let state = &sync.state;
     let mut after = state.clone();
     let mut blocks = blocks_of(target, chunk.days, &fresh);
     blocks.extend(state.blocks.iter().filter(|block| Some(block.from) == fragment).copied());
@@ -95,44 +82,17 @@ pub(super) fn apply(
     // Bars of an older block do not mean that the end of the history is back.
     after.is_missing &= state.cursor.is_some_and(|cursor| !chunk.days.contains(target.calendar.date(cursor)));
 
-    emit(run, target, state, emitted, &chunk, &comparison, &after)?;
-    *state = after;
+    for (page, bars) in select(sync, &chunk, &comparison) {
+        sync.emit(run, page, bars)?;
+    }
+    run.set(target, &after)?;
+    sync.state = after;
     Ok(restated)
 }
 
-/// Writes the bars of a chunk that are new, or in blocks that changed.
-fn emit(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &TargetState,
-    emitted: &mut Emitted,
-    chunk: &Chunk,
-    comparison: &Comparison,
-    after: &TargetState,
-) -> Result<()> {
-    for (page, bars) in select(target, state, emitted, chunk, comparison) {
-        emitted.add(bars);
-        let batch = RecordBatch {
-            stream: target.stream,
-            page,
-            bars,
-            ticker: Some(target.ticker.as_str()),
-            adjusted: target.basis.is_adjusted(),
-            calendar: target.calendar,
-        };
-        run.write(target, &batch)?;
-    }
-    run.set(target, after)
-}
-
 /// Selects the bars of a chunk that are new, or in blocks that changed, as slices of its pages.
-fn select<'a>(
-    target: &Target,
-    state: &TargetState,
-    emitted: &mut Emitted,
-    chunk: &'a Chunk,
-    comparison: &Comparison,
-) -> Vec<(&'a Page, &'a [Bar])> {
+fn select<'a>(sync: &mut TargetSync<'_>, chunk: &'a Chunk, comparison: &Comparison) -> Vec<(&'a Page, &'a [Bar])> {
+    let TargetSync { target, state, emitted } = sync;
     let mut batches: Vec<(&Page, &[Bar])> = Vec::new();
     for page in &chunk.pages {
         let bars = page.bars();
@@ -155,22 +115,6 @@ fn select<'a>(
     }
     batches.retain(|(_, bars)| !bars.is_empty());
     batches
-}
-
-impl Emitted {
-    fn add(&mut self, bars: &[Bar]) {
-        self.bars += bars.len();
-        if let (Some(first), Some(last)) = (bars.first(), bars.last()) {
-            let (from, to) = self.range.unwrap_or((first.cursor, last.cursor));
-            self.range = Some((from.min(first.cursor), to.max(last.cursor)));
-        }
-    }
-
-    fn correct(&mut self, day: Date, bars: usize) {
-        self.corrected += bars;
-        let days = self.corrected_days.unwrap_or(DateRange::day(day));
-        self.corrected_days = Some(DateRange { from: days.from.min(day), to: days.to.max(day) });
-    }
 }
 
 /// Keeps what is known of blocks whose beginning the plan hides: if history is restated, what is left of them is emitted.
@@ -208,12 +152,11 @@ fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk) -> Opt
 /// Warns about a history that begins late or has a gap, and about rows whose prices can't be repaired.
 fn warn_about_days(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &TargetState,
-    emitted: &mut Emitted,
+    sync: &mut TargetSync<'_>,
     days: DateRange,
     fresh: &[DayOfBars],
 ) -> Result<()> {
+    let TargetSync { target, state, emitted } = sync;
     let Some(first) = fresh.first().map(|fresh| fresh.day) else {
         return Ok(());
     };

@@ -1,7 +1,6 @@
 //! Brings the bars of one ticker up to date: first the backlog, then the end of the history, then the verification of an
 //! older block. Whatever is missing or differs goes through the backlog.
 
-use super::apply::Emitted;
 use super::notices::{Notice, list_names};
 use super::plan_start::may_be_hidden;
 use super::range::{Read, read_range};
@@ -9,6 +8,7 @@ use super::reader::plan_start;
 use super::state::TargetState;
 use super::stream_run::{Result, Run};
 use super::target::{Layout, Target};
+use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange};
 use crate::polygon::ApiError;
 use crate::ticker_hint::hint;
@@ -19,15 +19,22 @@ const MAX_RESTATEMENTS: u32 = 2;
 /// A ticker without a bar for this many trading days may have been renamed, delisted or halted.
 const SILENT_AFTER_DAYS: usize = 10;
 
-/// What to do next.
+/// What to read next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// Read a range of the backlog.
-    Backlog(DateRange),
-    /// Read the end of the history: what is verified on every sync, and all that follows.
-    Tail(DateRange),
-    /// Verify an older block.
-    Verify(DateRange),
+struct Step {
+    days: DateRange,
+    why: Why,
+}
+
+/// Why these days are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// They are in the backlog.
+    Backlog,
+    /// They are the end of the history: what is verified on every sync, and all that follows.
+    Tail,
+    /// They are an older block, which is to be verified.
+    Verify,
 }
 
 /// What this run has done with a history.
@@ -57,14 +64,15 @@ impl Done {
         if target.layout() == Layout::Bars {
             let is_due = !self.tail || !self.due.is_empty();
             self.due.clear();
-            return Some(target.tail(state, false)).filter(|tail| is_due && !tail.is_empty()).map(Step::Tail);
+            let days = target.tail(state, false);
+            return (is_due && !days.is_empty()).then_some(Step { days, why: Why::Tail });
         }
         let pending = state.backlog.ranges().iter().map(|range| DateRange { to: range.to.min(last_day), ..*range });
         let mut pending = pending.filter(|range| {
             !range.is_empty() && !self.postponed.iter().any(|postponed| postponed.contains(range.from))
         });
-        if let Some(range) = pending.next() {
-            return Some(Step::Backlog(range));
+        if let Some(days) = pending.next() {
+            return Some(Step { days, why: Why::Backlog });
         }
         // Not before: what is in the backlog has no blocks, so others would count as the last two sessions.
         if let Some(was_verified_today) = self.was_verified_today.take() {
@@ -75,13 +83,13 @@ impl Done {
         let tail = target.tail(state, is_newest_due);
         if !self.tail && !tail.is_empty() {
             self.due.retain(|from| Some(*from) != newest);
-            return Some(Step::Tail(tail));
+            return Some(Step { days: tail, why: Why::Tail });
         }
         while let Some(day) = self.due.pop() {
             if let Some(place) = state.block_of(day) {
                 let days = block_days(target, state, place, last_day);
                 self.due.retain(|other| !days.contains(*other));
-                return Some(Step::Verify(days));
+                return Some(Step { days, why: Why::Verify });
             }
         }
         None
@@ -102,61 +110,43 @@ fn block_days(target: &Target, state: &TargetState, place: usize, last_day: Date
 /// The days of the first request of a sync, if it has one.
 pub(super) fn first_days(run: &Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Option<DateRange> {
     let (state, _) = target.begin(known);
-    let mut done = Done::starting(target, &state);
-    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = done.next(target, &state)?;
+    let days = Done::starting(target, &state).next(target, &state)?.days;
     let start = plan_start(run, target, &state);
     Some(DateRange { from: start.map_or(days.from, |start| start.max(days.from)), ..days })
         .filter(|days| !days.is_empty())
 }
 
-/// Syncs one ticker, from the state that `read` received.
-pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Result<()> {
-    let (mut state, is_restated) = target.begin(known);
-    let mut emitted = Emitted { is_restated, ..Emitted::default() };
-    if is_restated {
-        let (adjusted, since) = (target.basis.is_adjusted(), state.since);
-        run.notice(target, &Notice::BasisChanged { adjusted, since })?;
-        run.hold(target, &state)?;
+/// Syncs one ticker.
+pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()> {
+    let mut done = Done::starting(sync.target, &sync.state);
+    while let Some(step) = done.next(sync.target, &sync.state) {
+        take(run, &mut sync, &mut done, step)?;
     }
-    let is_in_future = state.cursor.filter(|cursor| *cursor > target.window.last_final_cursor);
-    if let Some(cursor) = is_in_future {
-        let cursor = target.text(cursor);
-        run.notice(target, &Notice::CursorInFuture { cursor })?;
-    }
-    let mut done = Done::starting(target, &state);
-    while let Some(step) = done.next(target, &state) {
-        take(run, target, &mut state, &mut emitted, &mut done, step)?;
-    }
-    run.set(target, &state)?;
-    summarize(run, target, &state, &emitted)
+    run.set(sync.target, &sync.state)?;
+    report_gaps(run, &sync)?;
+    sync.report(run)
 }
 
 /// Takes a step.
-fn take(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    emitted: &mut Emitted,
-    done: &mut Done,
-    step: Step,
-) -> Result<()> {
-    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
-    let known = state.blocks.iter().filter(|block| days.contains(block.from));
+fn take(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step: Step) -> Result<()> {
+    let (target, days) = (sync.target, step.days);
+    let known = sync.state.blocks.iter().filter(|block| days.contains(block.from));
     let is_single_bar = known.map(|block| block.contents.bars).sum::<u32>() == 1;
-    let corrected = emitted.corrected;
-    let read = read_range(run, target, state, emitted, days)?;
+    let corrected = sync.emitted.corrected;
+    let read = read_range(run, sync, days)?;
+    let state = &mut sync.state;
     let tail = target.tail(state, false);
     let reads_tail = days.from <= tail.from && days.to >= tail.to;
     match read {
         Read::Whole { by_several_requests } => {
             done.tail |= reads_tail;
             // With one bar, a correction looks like a restatement, so another block is verified, too.
-            if is_single_bar && emitted.corrected > corrected {
+            if is_single_bar && sync.emitted.corrected > corrected {
                 done.due.extend(target.oldest(state));
             }
             let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
             if let (true, false, Some(first)) = (by_several_requests, done.is_confirmed, first)
-                && !matches!(step, Step::Verify(_))
+                && step.why != Why::Verify
             {
                 done.is_confirmed = true;
                 done.due.push(first.from);
@@ -164,27 +154,24 @@ fn take(
         }
         Read::Restated { first } => {
             done.tail |= reads_tail;
-            restate(run, target, state, done, first)?;
+            restate(run, sync, done, first)?;
         }
-        Read::Refused(refusal) => refused(run, target, state, done, step, refusal)?,
-        Read::Missing => missing(run, target, state, done, step)?,
+        Read::Refused(refusal) => refused(run, sync, done, step, refusal)?,
+        Read::Missing => missing(run, sync, done, step)?,
         Read::Empty => {
             done.tail = true;
             done.postponed.extend(state.backlog.ranges());
             let since = state.since;
-            if state.is_missing {
-                return run.notice(target, &Notice::StillNoBars { since });
-            }
-            state.is_missing = true;
             let hint = hint(&target.ticker);
-            run.report_empty(target, Notice::NoBars { days, hint });
+            note_missing(run, sync, since, Notice::NoBars { days, hint })?;
         }
     }
     Ok(())
 }
 
 /// Prices changed, so everything else is in the backlog now. It is read again, unless that was done twice.
-fn restate(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &mut Done, first: i64) -> Result<()> {
+fn restate(run: &mut Run<'_, '_>, sync: &TargetSync<'_>, done: &mut Done, first: i64) -> Result<()> {
+    let (target, state) = (sync.target, &sync.state);
     done.restatements += 1;
     if target.layout() == Layout::Sessions {
         // The rest is read by later requests.
@@ -206,26 +193,25 @@ fn restate(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &m
 /// The plan includes none of the days.
 fn refused(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
+    sync: &mut TargetSync<'_>,
     done: &mut Done,
-    step: Step,
+    Step { days, why }: Step,
     refusal: Option<ApiError>,
 ) -> Result<()> {
-    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
+    let TargetSync { target, state, .. } = sync;
     let is_over = days.from < target.window.today;
-    match (step, state.cursor, refusal) {
+    match (why, state.cursor, refusal) {
         // A plan without intraday data refuses today.
-        (Step::Backlog(_) | Step::Tail(_), _, _) if !is_over => {
+        (Why::Backlog | Why::Tail, _, _) if !is_over => {
             done.tail = true;
             done.postponed.push(days);
         }
-        (Step::Backlog(_) | Step::Tail(_), None, Some(refusal)) => return Err(refusal.into()),
-        (Step::Backlog(_), _, _) => {
+        (Why::Backlog | Why::Tail, None, Some(refusal)) => return Err(refusal.into()),
+        (Why::Backlog, _, _) => {
             state.backlog.remove(days);
             run.notice(target, &Notice::OutsidePlan { days, start: None })?;
         }
-        (Step::Tail(_), cursor, refusal) => {
+        (Why::Tail, cursor, refusal) => {
             done.tail = true;
             let last = cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
             if let (true, Some(refusal)) = (target.trading_days_after(last) > 0, refusal) {
@@ -234,32 +220,27 @@ fn refused(
             }
         }
         // The plan's history has moved on past the block.
-        (Step::Verify(_), _, _) => state.blocks.retain(|block| !days.contains(block.from)),
+        (Why::Verify, _, _) => state.blocks.retain(|block| !days.contains(block.from)),
     }
     Ok(())
 }
 
 /// The API returned none of the bars of these days, twice.
-fn missing(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, done: &mut Done, step: Step) -> Result<()> {
-    let (Step::Backlog(days) | Step::Tail(days) | Step::Verify(days)) = step;
-    let holds_last = state.cursor.is_some_and(|cursor| days.contains(target.calendar.date(cursor)));
-    match step {
+fn missing(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step: Step) -> Result<()> {
+    let TargetSync { target, state, .. } = &mut *sync;
+    let Step { days, why } = step;
+    let last = state.cursor.filter(|cursor| days.contains(target.calendar.date(*cursor)));
+    match (why, last) {
         // Whether the ticker has bars at all is seen at the end of the history.
-        Step::Backlog(_) if holds_last && days.to < target.last_day(state) => done.postponed.push(days),
-        _ if holds_last => {
+        (Why::Backlog, Some(_)) if days.to < target.last_day(state) => done.postponed.push(days),
+        (_, Some(cursor)) => {
             done.tail = true;
             done.postponed.extend(state.backlog.ranges());
-            let Some(cursor) = state.cursor else { return Ok(()) };
-            if state.is_missing {
-                let since = target.calendar.last_day(cursor);
-                return run.notice(target, &Notice::StillNoBars { since });
-            }
-            state.is_missing = true;
-            let last = target.text(cursor);
-            run.report_empty(target, Notice::AllMissing { last });
+            let (since, last) = (target.calendar.last_day(cursor), target.text(cursor));
+            note_missing(run, sync, since, Notice::AllMissing { last })?;
         }
         // Nothing more is known than that the ticker's bars are missing.
-        Step::Verify(_) if state.is_missing => {}
+        (Why::Verify, None) if state.is_missing => {}
         _ => {
             let gone = state.blocks.iter().filter(|block| days.contains(block.from));
             let bars = gone.map(|block| block.contents.bars).sum();
@@ -273,30 +254,27 @@ fn missing(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, done
     Ok(())
 }
 
-fn summarize(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, emitted: &Emitted) -> Result<()> {
-    run.totals.corrected += emitted.corrected;
-    if let Some(days) = emitted.corrected_days {
-        let bars = emitted.corrected;
-        run.notice(target, &Notice::Corrected { bars, days })?;
+/// Reports, once, that a ticker has no bars since a day.
+fn note_missing(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, since: Date, notice: Notice) -> Result<()> {
+    if sync.state.is_missing {
+        return run.notice(sync.target, &Notice::StillNoBars { since });
     }
-    let window = &target.window;
+    sync.state.is_missing = true;
+    run.report_empty(sync.target, notice);
+    Ok(())
+}
+
+/// Warns about long stretches without bars.
+fn report_gaps(run: &mut Run<'_, '_>, TargetSync { target, state, emitted }: &TargetSync<'_>) -> Result<()> {
     if let (Some(cursor), false) = (state.cursor, state.is_missing) {
         let last = target.calendar.last_day(cursor);
         if target.trading_days_after(last) >= SILENT_AFTER_DAYS {
             run.totals.silent.push(format!("{} ({last})", target.ticker));
         }
     }
-    if !emitted.gaps.is_empty() {
-        let gaps = list_names(&emitted.gaps);
-        run.notice(target, &Notice::Gaps { gaps })?;
+    if emitted.gaps.is_empty() {
+        return Ok(());
     }
-    let notice = match (emitted.range, state.cursor) {
-        (Some((from, to)), _) => Notice::Synced { bars: emitted.bars, from: target.text(from), to: target.text(to) },
-        (None, _) if state.since > window.last_day => {
-            Notice::NotOverYet { period: target.stream.timespan.period(), day: state.since }
-        }
-        (None, Some(last)) if !state.is_missing => Notice::UpToDate { last: target.text(last) },
-        _ => return Ok(()),
-    };
-    run.notice(target, &notice)
+    let gaps = list_names(&emitted.gaps);
+    run.notice(target, &Notice::Gaps { gaps })
 }

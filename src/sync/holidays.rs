@@ -8,6 +8,7 @@ use super::notices::{Notice, list_names};
 use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
+use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange, day_before, days_after, days_before};
 use crate::polygon::Request;
 use crate::timespan::Timespan;
@@ -16,44 +17,34 @@ use crate::timespan::Timespan;
 const NEAR_DAYS: u64 = 7;
 
 /// Finds out which of the empty days were holidays, and retries the others once.
-pub(super) fn resolve_empty_days(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    done: &mut Done,
-) -> Result<()> {
+pub(super) fn resolve_empty_days(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done) -> Result<()> {
+    let target = sync.target;
     let empty = std::mem::take(&mut done.empty);
     let (Some(first), Some(last)) = (empty.iter().min().copied(), empty.iter().max().copied()) else {
         return Ok(());
     };
-    let open_days = open_days(
-        run,
-        target,
-        DateRange {
-            from: days_before(first, NEAR_DAYS),
-            to: days_after(last, NEAR_DAYS).min(day_before(target.window.today)),
-        },
-    )?;
+    let to = days_after(last, NEAR_DAYS).min(day_before(target.window.today));
+    let open_days = open_days(run, target, DateRange { from: days_before(first, NEAR_DAYS), to })?;
     let mut unknown = Vec::new();
     for day in empty {
-        note_empty(target, state, day);
+        note_empty(target, &mut sync.state, day);
         if open_days.contains(&day) {
             if done.vain_retries < MAX_VAIN_RETRIES {
                 let page = run.fetch(&request(target, day))?;
                 if !page.bars().is_empty() {
                     done.vain_retries = 0;
-                    read_day(run, target, state, done, day, page)?;
+                    read_day(run, sync, done, day, page)?;
                     continue;
                 }
                 done.vain_retries += 1;
             }
-            keep_incomplete(run, target, state, day, &Notice::EmptyDay { day })?;
+            keep_incomplete(run, sync, day, &Notice::EmptyDay { day })?;
             continue;
         }
         let near = DateRange { from: days_before(day, NEAR_DAYS), to: days_after(day, NEAR_DAYS) };
         let was_holiday = open_days.iter().any(|open| near.contains(*open));
-        if was_holiday || has_stayed_incomplete(target, state, day) {
-            state.backlog.remove(DateRange::day(day));
+        if was_holiday || has_stayed_incomplete(target, &sync.state, day) {
+            sync.state.backlog.remove(DateRange::day(day));
         } else {
             unknown.push(day.to_string());
         }

@@ -8,7 +8,7 @@ use super::notices::{Notice, list_names};
 use super::state::TargetState;
 use super::stream_run::{Result, Run};
 use super::target::Target;
-use crate::airbyte::RecordBatch;
+use super::target_sync::TargetSync;
 use crate::bars::Page;
 use crate::calendar::{Date, DateRange, utc_midnight};
 use crate::market::Market;
@@ -24,11 +24,6 @@ pub(super) const MAX_VAIN_RETRIES: usize = 3;
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) days: usize,
-    pub(super) records: usize,
-    pub(super) first: Option<Date>,
-    pub(super) last: Option<Date>,
-    pub(super) corrected: usize,
-    pub(super) corrected_days: Option<DateRange>,
     /// Weekdays without rows.
     pub(super) empty: Vec<Date>,
     pub(super) vain_retries: usize,
@@ -41,12 +36,12 @@ pub(super) fn request(target: &Target, day: Date) -> Request {
 /// Compares a day with the state, and emits its rows if they are new or differ.
 pub(super) fn read_day(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
+    sync: &mut TargetSync<'_>,
     done: &mut Done,
     day: Date,
     page: Page,
 ) -> Result<()> {
+    let TargetSync { target, state, .. } = &mut *sync;
     done.days += 1;
     let known = state.blocks.iter().find(|block| block.from == day).copied();
     let known_rows = known.map_or(0, |block| block.contents.bars);
@@ -57,7 +52,7 @@ pub(super) fn read_day(
     let rows = |chunk: &Chunk| chunk.bars().count() as u32;
     if rows(&day_chunk) == 0 && known_rows == 0 {
         if is_accepted {
-            return verified(run, target, state, day);
+            return verified(run, sync, day);
         }
         // Nothing is known yet: whether it was a holiday is found out for all such days at once.
         state.backlog.add(DateRange::day(day));
@@ -78,22 +73,22 @@ pub(super) fn read_day(
     if rows < known_rows {
         let notice = Notice::FewerRows { day, rows, known: known_rows };
         if !is_accepted {
-            return keep_incomplete(run, target, state, day, &notice);
+            return keep_incomplete(run, sync, day, &notice);
         }
         run.notice(target, &notice)?;
-        return verified(run, target, state, day);
+        return verified(run, sync, day);
     }
     let is_short = rows * 2 < expected;
     let fresh = day_chunk.by_day(target.calendar, None, VERSION);
     let contents = fresh.first().map_or(Contents::empty(VERSION), |fresh| fresh.all);
     if known.is_none_or(|known| known.contents != contents) {
-        emit(run, target, state, done, &day_chunk, contents, is_short)?;
+        emit(run, sync, &day_chunk, contents, is_short)?;
     }
     if is_short {
-        return keep_incomplete(run, target, state, day, &Notice::ShortDay { day, rows, expected });
+        return keep_incomplete(run, sync, day, &Notice::ShortDay { day, rows, expected });
     }
-    state.backlog.remove(DateRange::day(day));
-    verified(run, target, state, day)
+    sync.state.backlog.remove(DateRange::day(day));
+    verified(run, sync, day)
 }
 
 /// Reports the unusable rows of a day, and makes a chunk of the others.
@@ -132,23 +127,19 @@ fn expected_rows(target: &Target, state: &TargetState, day: Date) -> u32 {
 /// Emits the rows of a day.
 fn emit(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    done: &mut Done,
+    sync: &mut TargetSync<'_>,
     chunk: &Chunk,
     contents: Contents,
     is_short: bool,
 ) -> Result<()> {
+    let TargetSync { target, state, emitted } = &mut *sync;
     let days = chunk.days;
     let day = days.from;
-    let known = state.blocks.iter().any(|block| block.from == day && block.contents.bars > 0);
-    if known {
+    if state.blocks.iter().any(|block| block.from == day && block.contents.bars > 0) {
         let mut before = state.clone();
         before.forget(&[days]);
         run.hold(target, &before)?;
-        done.corrected += contents.bars as usize;
-        let corrected = done.corrected_days.unwrap_or(days);
-        done.corrected_days = Some(DateRange { from: corrected.from.min(day), to: corrected.to.max(day) });
+        emitted.correct(day, contents.bars as usize);
     }
     let block = Block { from: day, contents, verified: Some(target.window.today) };
     state.replace(days, [block]);
@@ -157,25 +148,14 @@ fn emit(
     }
     state.cursor = state.cursor.max(Some(utc_midnight(day)));
     for page in &chunk.pages {
-        let batch = RecordBatch {
-            stream: target.stream,
-            page,
-            bars: page.bars(),
-            ticker: None,
-            adjusted: target.basis.is_adjusted(),
-            calendar: target.calendar,
-        };
-        run.write(target, &batch)?;
+        sync.emit(run, page, page.bars())?;
     }
-    run.set(target, state)?;
-    done.records += contents.bars as usize;
-    done.first = Some(done.first.map_or(day, |first| first.min(day)));
-    done.last = done.last.max(Some(day));
-    Ok(())
+    run.set(sync.target, &sync.state)
 }
 
 /// Notes that a day was compared today.
-fn verified(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, day: Date) -> Result<()> {
+fn verified(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, day: Date) -> Result<()> {
+    let TargetSync { target, state, .. } = sync;
     for block in state.blocks.iter_mut().filter(|block| block.from == day) {
         block.verified = Some(target.window.today);
     }
@@ -194,11 +174,11 @@ pub(super) fn has_stayed_incomplete(target: &Target, state: &TargetState, day: D
 /// was seen like this first.
 pub(super) fn keep_incomplete(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
+    sync: &mut TargetSync<'_>,
     day: Date,
     notice: &Notice,
 ) -> Result<()> {
+    let TargetSync { target, state, .. } = sync;
     if has_stayed_incomplete(target, state, day) {
         state.backlog.remove(DateRange::day(day));
         run.notice(target, &Notice::Accepted { day })?;

@@ -11,39 +11,36 @@ use super::reader::find_plan_start;
 use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
+use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange, day_before, utc_midnight};
 
 /// A line is logged after this many days.
 const PROGRESS_DAYS: usize = 50;
 
-/// Syncs a whole market, from the state that `read` received.
-pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetState>) -> Result<()> {
-    let (mut state, _) = target.begin(known);
-    if let Some(cursor) = state.cursor.filter(|cursor| *cursor > target.window.last_final_cursor) {
-        let cursor = target.text(cursor);
-        run.notice(target, &Notice::CursorInFuture { cursor })?;
-    }
-    let mut days = days_to_read(target, &state);
-    let last_day = target.last_day(&state);
+/// Syncs a whole market.
+pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()> {
+    let (target, sync) = (sync.target, &mut sync);
+    let mut days = days_to_read(target, &sync.state);
+    let last_day = target.last_day(&sync.state);
     let (all, mut done) = (days.len(), Done::default());
     while let Some(day) = days.pop_front() {
         run.set_left(target.stream.name, days.len() + 1, all, "day");
         run.prefetch(&request(target, day));
         let _ = days.iter().take_while(|day| run.prefetch(&request(target, **day))).count();
         match run.fetch(&request(target, day)) {
-            Ok(page) => read_day(run, target, &mut state, &mut done, day, page)?,
+            Ok(page) => read_day(run, sync, &mut done, day, page)?,
             // To the API, the last day is still today.
             Err(SyncError::Api(error)) if error.is_before_end_of_day() && day == last_day => {
-                state.backlog.remove(DateRange::day(day));
+                sync.state.backlog.remove(DateRange::day(day));
             }
             Err(SyncError::Api(error)) if error.is_before_plan_history() => {
-                let to = target.last_day(&state);
+                let to = target.last_day(&sync.state);
                 let refused = DateRange { from: day, to };
                 let start = find_plan_start(run, target, refused)?;
-                if start.is_none() && Some(utc_midnight(day)) > state.cursor {
+                if start.is_none() && Some(utc_midnight(day)) > sync.state.cursor {
                     return Err(error.into());
                 }
-                skip_until(run, target, &mut state, &mut days, day, start)?;
+                skip_until(run, sync, &mut days, day, start)?;
             }
             Err(error) => return Err(error),
         }
@@ -52,13 +49,14 @@ pub(super) fn sync(run: &mut Run<'_, '_>, target: &Target, known: Option<TargetS
             run.notice(target, &Notice::MarketProgress { read, all, day })?;
         }
     }
-    resolve_empty_days(run, target, &mut state, &mut done)?;
-    let pending: Vec<Date> = state.backlog.ranges().iter().flat_map(|range| range.days()).collect();
+    resolve_empty_days(run, sync, &mut done)?;
+    let pending: Vec<Date> = sync.state.backlog.ranges().iter().flat_map(|range| range.days()).collect();
     for day in pending.into_iter().filter(|day| !target.market.trades_on(*day)) {
-        state.backlog.remove(DateRange::day(day));
+        sync.state.backlog.remove(DateRange::day(day));
     }
-    run.set(target, &state)?;
-    summarize(run, target, &state, &done)
+    run.set(target, &sync.state)?;
+    run.totals.days += done.days;
+    sync.report(run)
 }
 
 /// The backlog, then the last day and all that follow, then older days to verify.
@@ -85,12 +83,12 @@ pub(super) fn first_day(target: &Target, known: Option<TargetState>) -> Option<D
 /// The plan includes no days before `start`, or none of the refused ones at all.
 fn skip_until(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
+    sync: &mut TargetSync<'_>,
     days: &mut VecDeque<Date>,
     day: Date,
     start: Option<Date>,
 ) -> Result<()> {
+    let TargetSync { target, state, .. } = sync;
     let included = |day: Date| start.is_some_and(|start| day >= start);
     let last_refused = start.map_or(day, day_before);
     for skipped in days.iter().filter(|day| !included(**day)) {
@@ -106,20 +104,4 @@ fn skip_until(
     // The plan's history has moved on past these days, so they can't be verified any more.
     state.blocks.retain(|block| !refused.contains(block.from));
     Ok(())
-}
-
-fn summarize(run: &mut Run<'_, '_>, target: &Target, state: &TargetState, done: &Done) -> Result<()> {
-    run.totals.corrected += done.corrected;
-    run.totals.days += done.days;
-    if let Some(days) = done.corrected_days {
-        let bars = done.corrected;
-        run.notice(target, &Notice::Corrected { bars, days })?;
-    }
-    let notice = match (done.first.zip(done.last), state.cursor) {
-        (Some((from, to)), _) => Notice::Synced { bars: done.records, from: from.to_string(), to: to.to_string() },
-        (None, Some(last)) => Notice::UpToDate { last: target.text(last) },
-        (None, None) if state.since > target.last_day(state) => Notice::NotOverYet { period: "day", day: state.since },
-        (None, None) => Notice::StillNoBars { since: state.since },
-    };
-    run.notice(target, &notice)
 }

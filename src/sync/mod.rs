@@ -2,8 +2,8 @@
 //!
 //! The state remembers what was emitted, in [`blocks`] with checksums. Whatever is missing or differs goes into the
 //! [`backlog`], and a sync processes the backlog. [`history`] does so for one ticker, [`market_days`] for a whole market,
-//! [`corporate_actions`] for splits and dividends, [`run`] for all of them. A range of days is read by [`range`] and [`reader`], compared by [`compare`], and emitted by
-//! [`apply`].
+//! [`corporate_actions`] for splits and dividends, [`run`] for all of them. A range of days is read by [`range`] and
+//! [`reader`], compared by [`compare`], and emitted by [`apply`].
 
 mod apply;
 mod backlog;
@@ -27,6 +27,7 @@ mod state;
 mod state_pace;
 mod stream_run;
 mod target;
+mod target_sync;
 #[cfg(test)]
 mod test_pages;
 mod window;

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::apply::{Emitted, apply};
+use super::apply::apply;
 use super::reader::{Opened, Reading, open};
 use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
-use super::target::Target;
+use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange, day_before};
 use crate::polygon::{ApiError, Request};
 
@@ -26,27 +26,22 @@ pub(super) enum Read {
 }
 
 /// Reads a range to its end.
-pub(super) fn read_range(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    emitted: &mut Emitted,
-    days: DateRange,
-) -> Result<Read> {
+pub(super) fn read_range(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange) -> Result<Read> {
+    let target = sync.target;
     let mut rest = days;
     let mut by_several_requests = false;
     loop {
         // One request for everything that is left: its first page shows where the data begins.
-        let mut reading = match open(run, target, state, rest)? {
+        let mut reading = match open(run, sync, rest)? {
             Opened::Page(reading) => reading,
             Opened::Refused(error) => return Ok(Read::Refused(error)),
         };
         if is_empty(&reading) && !by_several_requests {
-            let expects_bars = expects_bars(target, state, reading.chunk.days);
-            match state.cursor {
+            let expects_bars = expects_bars(sync, reading.chunk.days);
+            match sync.state.cursor {
                 None => return Ok(Read::Empty),
                 // Under load the API has been seen to answer without bars that it has.
-                Some(_) => match open(run, target, state, rest)? {
+                Some(_) => match open(run, sync, rest)? {
                     Opened::Page(again) if is_empty(&again) && expects_bars => return Ok(Read::Missing),
                     Opened::Page(again) => reading = again,
                     Opened::Refused(error) => return Ok(Read::Refused(error)),
@@ -54,12 +49,12 @@ pub(super) fn read_range(
             }
         }
         rest = reading.chunk.days;
-        let boundaries = target.boundaries(state, rest);
+        let boundaries = target.boundaries(&sync.state, rest);
         let last_day = reading.chunk.bars().next_back().map(|bar| target.calendar.date(bar.cursor));
         if !reading.has_next() || boundaries.is_empty() {
             by_several_requests |= reading.has_next();
-            let chunk = reading.finish(run, target, state)?;
-            return Ok(match apply(run, target, state, emitted, chunk, false)? {
+            let chunk = reading.finish(run, sync)?;
+            return Ok(match apply(run, sync, chunk, false)? {
                 Some(first) => Read::Restated { first },
                 None => Read::Whole { by_several_requests },
             });
@@ -68,15 +63,15 @@ pub(super) fn read_range(
         // The page's last day may be incomplete.
         let complete = boundaries.iter().rev().find(|day| Some(**day) <= last_day);
         if let Some(boundary) = complete {
-            let mut chunk = reading.stop(run, target, state)?;
+            let mut chunk = reading.stop(run, sync)?;
             chunk.truncate(*boundary, target.calendar);
             chunk.days.to = day_before(*boundary);
-            if let Some(first) = apply(run, target, state, emitted, chunk, true)? {
+            if let Some(first) = apply(run, sync, chunk, true)? {
                 return Ok(Read::Restated { first });
             }
             rest.from = *boundary;
         }
-        match read_chunks(run, target, state, emitted, rest, complete.is_none())? {
+        match read_chunks(run, sync, rest, complete.is_none())? {
             Chunks::Whole => return Ok(Read::Whole { by_several_requests }),
             Chunks::Restated { first } => return Ok(Read::Restated { first }),
             Chunks::EmptyFrom(day) => rest.from = day,
@@ -97,28 +92,27 @@ enum Chunks {
 /// Reads a range in chunks, several of which are requested at the same time.
 fn read_chunks(
     run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    emitted: &mut Emitted,
+    sync: &mut TargetSync<'_>,
     range: DateRange,
     is_first_known_to_have_bars: bool,
 ) -> Result<Chunks> {
+    let target = sync.target;
     let mut waiting: VecDeque<(DateRange, Request)> =
-        divide(range, &target.boundaries(state, range)).map(|days| (days, target.request(days))).collect();
+        divide(range, &target.boundaries(&sync.state, range)).map(|days| (days, target.request(days))).collect();
     let mut is_first = is_first_known_to_have_bars;
     let mut outcome = Chunks::Whole;
     while let Some((days, request)) = waiting.pop_front() {
         let is_last = waiting.is_empty();
         run.prefetch(&request);
         let sent = waiting.iter().take_while(|(_, request)| run.prefetch(request)).count();
-        if sent == waiting.len() && !state.blocks.is_empty() {
+        if sent == waiting.len() && !sync.state.blocks.is_empty() {
             // The first block will be compared again at the end.
-            run.prefetch(&target.request(first_block_days(state, days.to)));
+            run.prefetch(&target.request(first_block_days(&sync.state, days.to)));
         }
-        let mut chunk = match Reading::new(target, state, days).finish(run, target, state) {
+        let mut chunk = match Reading::new(sync, days).finish(run, sync) {
             // A plan without today refuses a chunk that begins with it.
             Err(SyncError::Api(error)) if days.from >= target.window.today && error.is_before_plan_history() => {
-                state.backlog.remove(days);
+                sync.state.backlog.remove(days);
                 break;
             }
             chunk => chunk?,
@@ -128,10 +122,10 @@ fn read_chunks(
                 outcome = Chunks::EmptyFrom(days.from);
                 break;
             }
-            chunk = Reading::new(target, state, days).finish(run, target, state)?;
+            chunk = Reading::new(sync, days).finish(run, sync)?;
         }
         is_first = false;
-        if let Some(first) = apply(run, target, state, emitted, chunk, !is_last)? {
+        if let Some(first) = apply(run, sync, chunk, !is_last)? {
             outcome = Chunks::Restated { first };
             break;
         }
@@ -158,8 +152,8 @@ fn is_empty(reading: &Reading) -> bool {
 }
 
 /// Whether bars of these days were emitted.
-fn expects_bars(target: &Target, state: &TargetState, days: DateRange) -> bool {
-    let is_known = state.blocks.iter().any(|block| days.contains(block.from));
-    let last = state.cursor.map(|cursor| target.calendar.date(cursor));
+fn expects_bars(sync: &TargetSync<'_>, days: DateRange) -> bool {
+    let is_known = sync.state.blocks.iter().any(|block| days.contains(block.from));
+    let last = sync.state.cursor.map(|cursor| sync.target.calendar.date(cursor));
     is_known || last.is_some_and(|last| days.contains(last))
 }

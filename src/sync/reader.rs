@@ -7,6 +7,7 @@ use super::plan_start::{PlanStart, first_included_day};
 use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
+use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange, day_before, is_weekend, next_weekday};
 use crate::polygon::{ApiError, Paging, Request};
 use crate::streams::Endpoint;
@@ -31,11 +32,12 @@ pub(super) enum Opened {
 
 impl Reading {
     /// Has read nothing yet. Bars later than what may be emitted are left out.
-    pub(super) fn new(target: &Target, state: &TargetState, days: DateRange) -> Reading {
+    pub(super) fn new(sync: &TargetSync<'_>, days: DateRange) -> Reading {
+        let target = sync.target;
         let request = target.request(days);
         Reading {
             chunk: Chunk { days, pages: Vec::new(), has_later: false },
-            filter: PageFilter::new(target.calendar, days, target.last_cursor(state)),
+            filter: PageFilter::new(target.calendar, days, target.last_cursor(&sync.state)),
             paging: Paging::new(&request),
             next: Some(request),
             without_price: Vec::new(),
@@ -86,16 +88,17 @@ impl Reading {
     }
 
     /// Reads the pages that are left.
-    pub(super) fn finish(mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<Chunk> {
+    pub(super) fn finish(mut self, run: &mut Run<'_, '_>, sync: &TargetSync<'_>) -> Result<Chunk> {
         while self.has_next() {
-            self.step(run, target)?;
+            self.step(run, sync.target)?;
         }
-        self.stop(run, target, state)
+        self.stop(run, sync)
     }
 
     /// Ends with the pages that were read.
-    pub(super) fn stop(mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<Chunk> {
-        self.resolve_conflicts(run, target, state)?;
+    pub(super) fn stop(mut self, run: &mut Run<'_, '_>, sync: &TargetSync<'_>) -> Result<Chunk> {
+        let target = sync.target;
+        self.resolve_conflicts(run, sync)?;
         let (outside, repeated) = (self.filter.outside, self.filter.repeated);
         if outside + repeated > 0 {
             run.notice(target, &Notice::Skipped { outside, repeated })?;
@@ -109,10 +112,11 @@ impl Reading {
     }
 
     /// Requests each day again for which the API returned several versions: none of them can be trusted.
-    fn resolve_conflicts(&mut self, run: &mut Run<'_, '_>, target: &Target, state: &TargetState) -> Result<()> {
+    fn resolve_conflicts(&mut self, run: &mut Run<'_, '_>, sync: &TargetSync<'_>) -> Result<()> {
+        let target = sync.target;
         let days: Vec<Date> = std::mem::take(&mut self.filter.conflicts).into_iter().collect();
         for day in &days {
-            let mut reading = Reading::new(target, state, DateRange::day(*day));
+            let mut reading = Reading::new(sync, DateRange::day(*day));
             while reading.has_next() {
                 reading.step(run, target)?;
             }
@@ -132,17 +136,16 @@ impl Reading {
 }
 
 /// Reads the first page of a range, beginning where the plan's history does.
-pub(super) fn open(run: &mut Run<'_, '_>, target: &Target, state: &mut TargetState, days: DateRange) -> Result<Opened> {
-    let Some(mut days) = included(run, target, state, days)? else {
+pub(super) fn open(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange) -> Result<Opened> {
+    let target = sync.target;
+    let Some(mut days) = included(run, sync, days)? else {
         return Ok(Opened::Refused(None));
     };
     loop {
-        let mut reading = Reading::new(target, state, days);
+        let mut reading = Reading::new(sync, days);
         match reading.step(run, target) {
             Err(SyncError::Api(error)) if error.is_before_plan_history() => match find_plan_start(run, target, days)? {
-                Some(start) if start > days.from => {
-                    days = begin_at(run, target, state, days, start)?;
-                }
+                Some(start) if start > days.from => days = begin_at(run, sync, days, start)?,
                 _ => return Ok(Opened::Refused(Some(error))),
             },
             result => return result.map(|()| Opened::Page(Box::new(reading))),
@@ -157,27 +160,17 @@ pub(super) fn plan_start(run: &Run<'_, '_>, target: &Target, state: &TargetState
 }
 
 /// Leaves out days that are known to lie before the plan's history.
-fn included(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    days: DateRange,
-) -> Result<Option<DateRange>> {
-    match plan_start(run, target, state) {
+fn included(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange) -> Result<Option<DateRange>> {
+    match plan_start(run, sync.target, &sync.state) {
         Some(start) if start > days.to => Ok(None),
-        Some(start) if start > days.from => Ok(Some(begin_at(run, target, state, days, start)?)),
+        Some(start) if start > days.from => Ok(Some(begin_at(run, sync, days, start)?)),
         _ => Ok(Some(days)),
     }
 }
 
 /// Clips a range to the plan's history; warns the first time.
-fn begin_at(
-    run: &mut Run<'_, '_>,
-    target: &Target,
-    state: &mut TargetState,
-    days: DateRange,
-    start: Date,
-) -> Result<DateRange> {
+fn begin_at(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange, start: Date) -> Result<DateRange> {
+    let TargetSync { target, state, .. } = sync;
     if state.plan_start.is_none() {
         let days = DateRange { to: day_before(start), ..days };
         let start = Some(start);

@@ -8,6 +8,7 @@ use super::plan_start::PlanStarts;
 use super::state::StreamState;
 use super::stream_run::{Result, Run, SyncError, Totals, Waiting};
 use super::target::{Layout, Target};
+use super::target_sync::TargetSync;
 use super::writer::StreamWriter;
 use super::{corporate_actions, history, market_days};
 use crate::airbyte::{Output, StreamStatus};
@@ -133,9 +134,12 @@ fn sync_targets(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome)
             run.set_left(plan.stream.name, all - number, all, "ticker");
         }
         let known = run.writer.state(target);
-        let result = catch_panic(|| match target.layout() {
-            Layout::Days => market_days::sync(run, target, known),
-            Layout::Bars | Layout::Sessions => history::sync(run, target, known),
+        let result = catch_panic(|| {
+            let sync = TargetSync::begin(run, target, known)?;
+            match target.layout() {
+                Layout::Days => market_days::sync(run, sync),
+                Layout::Bars | Layout::Sessions => history::sync(run, sync),
+            }
         });
         outcome.note(run.output, &target.name(), result)?;
         if let Some(request) = first_request(run, target, &plan.state) {
