@@ -93,7 +93,11 @@ pub(crate) fn compare(
             comparison.changed.push(covered);
         }
         if !is_pending {
-            let fresh_bar = |known: FirstBar| contents.first().find(|bar| bar.minute == known.minute);
+            // Not only among the first two of the block: a bar can have appeared before them.
+            let fresh_bar = |known: FirstBar| {
+                let days = fresh_days.iter().filter(|fresh| covered.contains(fresh.day));
+                days.flat_map(|fresh| fresh.known.first()).find(|bar| bar.minute == known.minute)
+            };
             let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
             let changes: Vec<bool> = compared.map(|(known, fresh)| known.prices != fresh.prices).collect();
             comparison.is_restated |= changes == [true, true];
@@ -241,7 +245,11 @@ mod tests {
     }
 
     fn compared(known: &[(&str, f64)], now: &[(&str, f64)]) -> (Vec<String>, bool, u32, usize) {
-        let target = target("stock_prices");
+        compared_in("stock_prices", known, now)
+    }
+
+    fn compared_in(stream: &str, known: &[(&str, f64)], now: &[(&str, f64)]) -> (Vec<String>, bool, u32, usize) {
+        let target = target(stream);
         let state = emitted(&target, known);
         let chunk = chunk(&target, now);
         let comparison =
@@ -271,6 +279,23 @@ mod tests {
         ] {
             let (found, restated, ..) = compared(&KNOWN, &now);
             assert_eq!((found, restated), (days.into_iter().map(str::to_owned).collect(), is_restated), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_split_of_one_block_is_noticed_although_other_blocks_and_a_late_first_bar_do_not_show_it() {
+        let hours = |days: &[(&'static str, f64)]| {
+            let end = [("2026-11-23", 1.0), ("2026-11-24", 1.0)];
+            [&[("2026-08-03", 1.0), ("2026-08-04", 1.0)], days, &end].concat()
+        };
+        let known = hours(&[("2026-09-02", 2.0), ("2026-09-03", 3.0)]);
+        for (now, is_restated) in [
+            (hours(&[("2026-09-02", 1.0), ("2026-09-03", 1.5)]), true),
+            (hours(&[("2026-09-01", 9.0), ("2026-09-02", 1.0), ("2026-09-03", 1.5)]), true),
+            (hours(&[("2026-09-01", 9.0), ("2026-09-02", 2.0), ("2026-09-03", 1.5)]), false),
+        ] {
+            let (changed, restated, ..) = compared_in("stock_prices_by_hour", &known, &now);
+            assert_eq!((changed, restated), (vec!["2026-09-01 to 2026-10-31".to_owned()], is_restated), "{now:?}");
         }
     }
 
