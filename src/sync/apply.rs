@@ -31,63 +31,70 @@ pub(super) fn apply(
 ) -> Result<Option<i64>> {
     let target = sync.target;
     let fragment = drop_fragment(target, &sync.state, &mut chunk);
-    let TargetSync { state, emitted, .. } = &mut *sync;
-    let by_day = |version| chunk.by_day(target.calendar, state.cursor, version);
+    let by_day = |version| chunk.by_day(target.calendar, sync.state.cursor, version);
     let fresh = by_day(VERSION);
     let of_version = |version| {
         if version == VERSION { fresh.clone() } else { by_day(version) }
     };
-    let mut comparison = compare(target, state, chunk.days, &of_version);
+    let mut comparison = compare(target, &sync.state, chunk.days, &of_version);
     comparison.changed.retain(|days| Some(days.from) != fragment);
     for &(days, bars) in &comparison.missing {
         run.notice(target, &Notice::Missing { bars, days })?;
     }
-    let is_on_new_basis = comparison.is_restated || emitted.is_restated;
+    let is_on_new_basis = comparison.is_restated || sync.emitted.is_restated;
     if let (Some(_), true, Some(next)) = (fragment, is_on_new_basis, fresh.first()) {
-        emitted.is_restated = false;
+        sync.emitted.is_restated = false;
         run.notice(target, &Notice::OldPrices { first: next.day })?;
     }
-    let restated = comparison.is_restated.then(|| chunk.bars().next().map(|bar| bar.cursor)).flatten();
-    emitted.is_restated |= restated.is_some();
+    let restated = chunk.bars().next().map(|bar| bar.cursor).filter(|_| comparison.is_restated);
+    sync.emitted.is_restated |= restated.is_some();
     warn_about_days(run, sync, chunk.days, &fresh)?;
 
-    let state = &sync.state;
-    let mut after = state.clone();
     let mut blocks = blocks_of(target, chunk.days, &fresh);
-    blocks.extend(state.blocks.iter().filter(|block| Some(block.from) == fragment).copied());
+    blocks.extend(sync.state.blocks.iter().filter(|block| Some(block.from) == fragment).copied());
     if target.layout() == Layout::Sessions {
-        keep_hidden(target, state, &comparison, &mut blocks);
+        keep_hidden(target, &sync.state, &comparison, &mut blocks);
     }
     if let (true, Some(first)) = (more, blocks.first_mut())
-        && after.blocks.first().is_none_or(|block| block.from >= first.from)
+        && sync.state.blocks.first().is_none_or(|block| block.from >= first.from)
     {
         // Until the whole range was read, and this block compared again.
         first.verified = None;
     }
-    let mut before = state.clone();
-    // Of days and longer bars, everything was compared already.
-    if restated.is_some() && target.layout() == Layout::Sessions {
-        let everything = DateRange { from: state.since, to: target.last_day(state) };
-        before.backlog.add(everything);
-        after.backlog.add(everything);
-    }
+    let (before, after) = states(sync, &chunk, &comparison, blocks);
     if !comparison.changed.is_empty() {
-        before.forget(&comparison.changed);
         run.hold(target, &before)?;
     }
-    after.replace(compared_days(target, state, chunk.days), blocks);
-    let growth = state.blocks.len().checked_sub(2).map(|place| state.blocks[place].from);
-    merge_sessions(target, &mut after, chunk.days, growth);
-    after.cursor = after.cursor.max(chunk.bars().map(|bar| bar.cursor).max());
-    // Bars of an older block do not mean that the end of the history is back.
-    after.is_missing &= state.cursor.is_some_and(|cursor| !chunk.days.contains(target.calendar.date(cursor)));
-
     for (page, bars) in select(sync, &chunk, &comparison) {
         sync.emit(run, page, bars)?;
     }
     run.set(target, &after)?;
     sync.state = after;
     Ok(restated)
+}
+
+/// The states before and after the bars of a chunk are emitted, which have these blocks then.
+fn states(
+    TargetSync { target, state, .. }: &TargetSync<'_>,
+    chunk: &Chunk,
+    comparison: &Comparison,
+    blocks: Vec<Block>,
+) -> (TargetState, TargetState) {
+    let (mut before, mut after) = (state.clone(), state.clone());
+    // Of days and longer bars, everything was compared already.
+    if comparison.is_restated && target.layout() == Layout::Sessions {
+        let everything = DateRange { from: state.since, to: target.last_day(state) };
+        before.backlog.add(everything);
+        after.backlog.add(everything);
+    }
+    before.forget(&comparison.changed);
+    after.replace(compared_days(target, state, chunk.days), blocks);
+    let growth = state.blocks.len().checked_sub(2).map(|place| state.blocks[place].from);
+    merge_sessions(target, &mut after, chunk.days, growth);
+    after.cursor = after.cursor.max(chunk.bars().map(|bar| bar.cursor).max());
+    // Bars of an older block do not mean that the end of the history is back.
+    after.is_missing &= state.cursor.is_some_and(|cursor| !chunk.days.contains(target.calendar.date(cursor)));
+    (before, after)
 }
 
 /// Selects the bars of a chunk that are new, or in blocks that changed, as slices of its pages.

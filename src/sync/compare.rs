@@ -54,7 +54,7 @@ pub(crate) fn compare(
     let days = compared_days(target, state, requested);
     let mut comparison = Comparison::default();
     let last_final_day = target.calendar.date(target.window.last_final_cursor);
-    let mut price_changes = Vec::new();
+    let mut all_changes = Vec::new();
     let mut fresh_days: Option<(u8, Vec<DayOfBars>)> = None;
     for (place, block) in state.blocks.iter().enumerate() {
         // A clock that was ahead can have left bars behind that are not final.
@@ -75,8 +75,7 @@ pub(crate) fn compare(
         comparison.known.push(covered);
         let contents = known_contents(fresh_days, covered, version);
         let is_pending = state.backlog.contains(block.from);
-        let first_day = fresh_days.first().map(|fresh| fresh.day);
-        let begins_later = first_day.is_none_or(|day| block.from < day);
+        let begins_later = fresh_days.first().is_none_or(|fresh| block.from < fresh.day);
         let is_hidden = begins_later
             && (may_be_hidden(block.from, target.window.today) || block.from < requested.from)
             && contents.bars < block.contents.bars
@@ -93,23 +92,28 @@ pub(crate) fn compare(
             comparison.changed.push(covered);
         }
         if !is_pending {
-            // Not only among the first two of the block: a bar can have appeared before them.
-            let fresh_bar = |known: FirstBar| {
-                let days = fresh_days.iter().filter(|fresh| covered.contains(fresh.day));
-                days.flat_map(|fresh| fresh.known.first()).find(|bar| bar.minute == known.minute)
-            };
-            let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
-            let changes: Vec<bool> = compared.map(|(known, fresh)| known.prices != fresh.prices).collect();
+            let changes = price_changes(block, fresh_days, covered);
             comparison.is_restated |= changes == [true, true];
-            price_changes.extend(changes);
+            all_changes.extend(changes);
         }
     }
-    comparison.is_restated |= price_changes.starts_with(&[true, true]);
+    comparison.is_restated |= all_changes.starts_with(&[true, true]);
     if comparison.is_restated {
         // What is visible of these blocks has other prices, too.
         comparison.changed.append(&mut comparison.hidden);
     }
     comparison
+}
+
+/// Whether the prices of the first two bars of a block changed, of those that the API still has.
+fn price_changes(block: &Block, fresh: &[DayOfBars], covered: DateRange) -> Vec<bool> {
+    // Not only among the first two bars of today: one can have appeared before them.
+    let fresh_bar = |known: FirstBar| {
+        let mut bars = fresh.iter().filter(|fresh| covered.contains(fresh.day)).flat_map(|fresh| fresh.known.first());
+        bars.find(|bar| bar.minute == known.minute)
+    };
+    let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
+    compared.map(|(known, fresh)| known.prices != fresh.prices).collect()
 }
 
 fn first_minute(contents: &Contents) -> Option<u16> {
