@@ -4,34 +4,31 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::json;
-use source_stock_ticker_api::clock::SharedClock;
-use source_stock_ticker_api::polygon::{Exchange, RequestPolicy};
-use source_stock_ticker_api::{Environment, Terminal, run};
+use source_stock_ticker_api::polygon::Exchange;
 
-use crate::support::clock::SimulatedClock;
-use crate::support::connector::{ClosingWriter, Connector, Output};
-use crate::support::days::moment;
+use crate::support::connector::{Connector, Output};
 use crate::support::output::Scrutiny;
 
 pub const NOW: &str = "2026-11-27T12:00:00Z";
 
-/// What the API has, by ticker, day and id, which is the order in which it returns it; each as JSON.
+/// Splits or dividends as JSON, by ticker, day and id: the order in which the API returns them.
 pub type Events = BTreeMap<(String, String, String), String>;
 
 /// The API.
+#[derive(Default)]
 pub struct Api {
     pub events: Events,
     pub rows_per_page: usize,
     /// The plan's first day.
     pub first_day: String,
-    /// Answers to the next requests instead of the right ones.
+    /// Responses to the next requests instead of the correct ones.
     pub instead: VecDeque<Option<(u16, String)>>,
-    /// What was requested.
+    /// The requests received.
     pub requested: Vec<String>,
 }
 
 impl Api {
-    /// Adds or replaces a dividend; its factor follows from those that come later.
+    /// Adds or replaces a dividend.
     pub fn dividend(&mut self, id: &str, ticker: &str, day: &str, amount: &str) {
         let row = json_text(&[
             ("id", &quoted(id)),
@@ -113,17 +110,13 @@ impl Setup {
     pub fn of(stream: &str, stock_ticker: &str) -> Setup {
         let mut connector = Connector::with_url("http://127.0.0.1:9", stock_ticker);
         connector.stream(stream, "incremental");
-        let api = Api {
-            events: Events::new(),
-            rows_per_page: 5_000,
-            first_day: String::new(),
-            instead: VecDeque::new(),
-            requested: Vec::new(),
-        };
-        Setup { connector, now: NOW, api: Arc::new(Mutex::new(api)) }
+        connector.scrutiny = Scrutiny::FirstRecord;
+        let api = Arc::new(Mutex::new(Api { rows_per_page: 5_000, ..Api::default() }));
+        connector.exchange = Some(api.clone());
+        Setup { connector, now: NOW, api }
     }
 
-    /// Reads the dividends of all stocks; three tickers have some.
+    /// Reads the dividends of all stocks; three tickers have dividends.
     pub fn with_dividends() -> Setup {
         let setup = Setup::of("market_dividends", "AAPL");
         for (id, ticker, day) in [
@@ -145,27 +138,9 @@ impl Setup {
     /// Runs `read`, and passes the last STATE on to the next run.
     pub fn read(&mut self) -> Output {
         self.api().requested.clear();
-        let output = self.read_until_line(usize::MAX);
+        let output = self.connector.run_at(self.now, "read");
         self.connector.resume_from(&output);
         output
-    }
-
-    /// Runs `read`, of which the platform takes so many lines.
-    pub fn read_until_line(&self, lines: usize) -> Output {
-        let mut stdout = ClosingWriter { text: Vec::new(), remaining: lines };
-        let clock: SharedClock = SimulatedClock::at(moment(self.now));
-        let environment = Environment {
-            clock,
-            check_policy: RequestPolicy::CHECK,
-            sync_policy: RequestPolicy::SYNC,
-            terminal: Terminal::default(),
-            exchange: Some(self.api.clone()),
-        };
-        let arguments = self.connector.arguments("read");
-        let arguments = std::iter::once("source-stock-ticker-api".to_owned()).chain(arguments);
-        let exit_code = run(arguments, &environment, &mut stdout);
-        let exit_code = (stdout.remaining > 0).then_some(i32::from(exit_code));
-        Output::checked(stdout.text, exit_code, Scrutiny::FirstRecord)
     }
 
     /// Runs `read`, which must succeed without a warning.

@@ -1,4 +1,4 @@
-//! What changes in the API is emitted again, together with everything else of its ticker, and nothing more.
+//! A change in the API is emitted again together with everything else of its ticker, and nothing more.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn a_first_sync_emits_everything_and_the_next_one_nothing() {
 }
 
 #[test]
-fn an_announced_event_brings_all_events_of_its_ticker_after_a_state_that_says_so() {
+fn an_announced_event_emits_its_ticker_again_after_a_state_that_says_so() {
     let mut setup = Setup::with_dividends();
     setup.read_quietly();
     setup.api().dividend("E6", "KO", "2027-03-12", "0.26");
@@ -33,13 +33,12 @@ fn an_announced_event_brings_all_events_of_its_ticker_after_a_state_that_says_so
     let before = &output.states()[0]["stream"]["stream_state"];
     assert_eq!(before["KO"], json!("backlog"));
     assert_ne!(before["AAPL"], json!("backlog"));
-    let said = output.logs("INFO").join("\n");
-    assert!(said.contains("3 events of KO emitted again"), "{said}");
+    output.assert_logged("INFO", &["3 events of KO emitted again"]);
     assert_eq!(ids(&setup.read_quietly()), [""; 0]);
 }
 
 #[test]
-fn a_corrected_amount_or_factor_brings_its_ticker() {
+fn a_corrected_amount_or_factor_emits_its_ticker_again() {
     for row in [
         [("cash_amount", "0.26"), ("historical_adjustment_factor", "0.99")],
         [("cash_amount", "0.25"), ("historical_adjustment_factor", "0.98")],
@@ -58,7 +57,7 @@ fn a_corrected_amount_or_factor_brings_its_ticker() {
 }
 
 #[test]
-fn an_event_that_is_written_in_another_way_is_the_same() {
+fn another_notation_of_a_number_is_no_change() {
     let mut setup = Setup::with_dividends();
     setup.read_quietly();
     setup.api().dividend("E5", "MSFT", "2026-05-21", "2.50e-01");
@@ -66,31 +65,21 @@ fn an_event_that_is_written_in_another_way_is_the_same() {
 }
 
 #[test]
-fn a_cancelled_event_is_a_warning_and_brings_the_rest_of_its_ticker() {
-    let mut setup = Setup::with_dividends();
-    setup.read_quietly();
-    setup.api().remove("E4");
-    let output = setup.read().succeeded();
-    assert_eq!(ids(&output), ["E3"]);
-    output.assert_logs("WARN", &[&["no longer returns", "KO (1)"]]);
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+fn cancelled_events_are_warned_about_once_and_the_rest_of_their_ticker_is_emitted_again() {
+    for (removed, rest) in [(&["E4"][..], &["E3"][..]), (&["E3", "E4"], &[])] {
+        let mut setup = Setup::with_dividends();
+        setup.read_quietly();
+        removed.iter().for_each(|id| setup.api().remove(id));
+        let output = setup.read().succeeded();
+        assert_eq!(ids(&output), rest);
+        output.assert_logs("WARN", &[&["no longer returns", &format!("KO ({})", removed.len())]]);
+        assert_eq!(output.last_state().get("KO").is_some(), !rest.is_empty(), "{removed:?}");
+        assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    }
 }
 
 #[test]
-fn a_ticker_without_events_any_more_is_a_warning_once() {
-    let mut setup = Setup::with_dividends();
-    setup.read_quietly();
-    setup.api().remove("E3");
-    setup.api().remove("E4");
-    let output = setup.read().succeeded();
-    assert_eq!(ids(&output), [""; 0]);
-    output.assert_logs("WARN", &[&["no longer returns", "KO (2)"]]);
-    assert!(output.last_state().get("KO").is_none());
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
-}
-
-#[test]
-fn one_warning_tells_of_many_tickers() {
+fn one_warning_names_many_tickers() {
     let mut setup = Setup::of("market_dividends", "AAPL");
     for number in 0..12 {
         let (id, ticker) = (format!("E{number}"), format!("T{number:02}"));

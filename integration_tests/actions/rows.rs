@@ -1,4 +1,4 @@
-//! What a row becomes.
+//! How rows become records.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn fields_that_are_missing_or_null_are_null() {
             let output = setup.read_quietly();
             assert_eq!(output.records()[0][*name], json!(null), "{name}");
             assert_eq!(output.records()[0].as_object().expect("an object").len(), 12);
-            // That the field is there now is a correction.
+            // Adding the field is a correction.
             setup.api().put("E1", "GSpB", "2026-05-11", json_text(&WHOLE));
             assert_eq!(ids(&setup.read_quietly()), ["E1"], "{name}");
         }
@@ -58,16 +58,13 @@ fn fields_that_are_missing_or_null_are_null() {
 #[test]
 fn rows_without_an_id_or_a_ticker_are_skipped_and_counted() {
     let mut setup = Setup::with_dividends();
-    for (number, row) in [
+    for row in [
         r#"{"ticker":"AAPL","ex_dividend_date":"2026-05-11"}"#,
         r#"{"id":"","ticker":"AAPL"}"#,
         r#"{"id":"E8"}"#,
         r#"{"id":"E9","ticker":null}"#,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        setup.api().put(&format!("X{number}"), "ZZ", "2026-05-11", row.to_owned());
+    ] {
+        setup.api().put(row, "ZZ", "2026-05-11", row.to_owned());
     }
     let output = setup.read().succeeded();
     assert_eq!(ids(&output), ["E1", "E2", "E3", "E4", "E5"]);
@@ -75,7 +72,7 @@ fn rows_without_an_id_or_a_ticker_are_skipped_and_counted() {
 }
 
 #[test]
-fn a_row_that_comes_twice_is_emitted_once() {
+fn a_repeated_row_is_emitted_once() {
     let mut setup = Setup::with_dividends();
     let key = |id: &str| ["KO", "2026-06-15", id].map(str::to_owned).into();
     let row = setup.api().events[&key("E4")].clone();
@@ -87,9 +84,8 @@ fn a_row_that_comes_twice_is_emitted_once() {
 
 #[test]
 fn a_value_of_another_type_is_an_error_that_shows_the_row() {
-    let mut row = WHOLE;
-    row[6].1 = "\"a lot\"";
-    let mut setup = setup_with(&json_text(&row));
+    let mut setup = Setup::with_dividends();
+    setup.api().dividend("E6", "ZZ", "2026-05-11", "\"a lot\"");
     let output = setup.read();
     output.assert_failure("system_error", &["market_dividends", "cash_amount", "a lot"]);
     assert_eq!(ids(&output), [""; 0]);
@@ -98,9 +94,6 @@ fn a_value_of_another_type_is_an_error_that_shows_the_row() {
 #[test]
 fn tickers_that_are_not_next_to_each_other_are_an_error() {
     let mut setup = Setup::with_dividends();
-    setup.api().dividend("E6", "ZZ", "2026-05-11", "1");
-    let key = ["ZZ", "2026-05-11", "E6"].map(str::to_owned).into();
-    let row = setup.api().events[&key].replace("ZZ", "AAPL");
-    setup.api().events.insert(key, row);
+    setup.api().put("E6", "ZZ", "2026-05-11", r#"{"id":"E6","ticker":"AAPL"}"#.to_owned());
     setup.read().assert_failure("system_error", &["AAPL", "next to each other"]);
 }

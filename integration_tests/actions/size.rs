@@ -1,4 +1,4 @@
-//! A whole market: how large its state is, and that states don't outweigh records.
+//! The states of a whole market: their size, and their share of the output.
 
 use super::api::{Setup, json_text, quoted};
 
@@ -36,14 +36,14 @@ fn a_whole_market_is_remembered_in_a_small_state() {
     assert!(state < 48 * TICKERS, "{state}");
     assert!(states(&first.text) * 2 < first.text.len());
 
-    // Everything differs, which is more than is kept at a time.
+    // Everything differs, which is more than one batch.
     announce(&setup, "0.98");
     let again = setup.read_quietly();
     assert_eq!(again.records().len(), TICKERS * DAYS.len());
     assert!(states(&again.text) * 2 < again.text.len());
-    let said = again.logs("INFO");
-    let batches = said.iter().filter(|said| said.contains("emitted again:"));
-    assert_eq!(batches.count(), 2, "{said:?}");
+    let logs = again.logs("INFO");
+    let batches = logs.iter().filter(|log| log.contains("emitted again:"));
+    assert_eq!(batches.count(), 2, "{logs:?}");
     assert_eq!(setup.read_quietly().records().len(), 0);
 }
 

@@ -1,4 +1,4 @@
-//! `check`: how it looks for the tickers, and what that costs. On wiremock.
+//! `check`: how it looks for the tickers, and the requests that this takes. On wiremock.
 
 use std::time::Duration;
 
@@ -28,81 +28,64 @@ pub fn api() -> FakeApi {
     FakeApi::start(market())
 }
 
-/// The paths that were asked for, shortened.
+/// An API with bars of many tickers, and their names.
+fn many_tickers(count: usize) -> (FakeApi, String) {
+    let (api, tickers) = (api(), (0..count).map(|number| format!("T{number}")).collect::<Vec<_>>());
+    for ticker in &tickers {
+        api.market().days(ticker, &[(date(2026, 11, 19), 1.0)]);
+    }
+    (api, tickers.join(","))
+}
+
+/// The requested paths, shortened.
 fn paths(api: &FakeApi) -> Vec<String> {
     let short =
         |path: &str| path.replace(GROUPED, "market ").replace("/v2/aggs/ticker/", "").replace("/range/1/day/", " ");
     api.take_requests().iter().map(|request| short(&request.path)).collect()
 }
 
-fn refuse_grouped(api: &FakeApi) {
-    let body = r#"{"status":"NOT_AUTHORIZED","request_id":"0","message":"You are not entitled to this data."}"#;
-    api.inject_faults(move |_, request| request.path.starts_with(GROUPED).then(|| Fault::status(403, "", body)));
-}
-
 #[test]
-fn one_ticker_is_asked_about_by_itself() {
-    let api = api();
-    let output = Connector::new(&api, "TSLA").run_at(NOW, "check").succeeded();
-    assert_eq!(output.connection_status(), ("SUCCEEDED", ""));
-    assert_eq!(paths(&api), ["TSLA 2026-11-10/2026-11-19"], "the last ten days up to yesterday in New York");
-}
-
-#[test]
-fn several_stocks_are_found_in_one_request_for_the_last_weekday() {
-    for (now, day) in [(NOW, "2026-11-19"), ("2026-11-20T04:59:59Z", "2026-11-18")] {
+fn stocks_are_looked_for_in_the_last_weekday_of_the_market_and_then_individually() {
+    let of_friday = ["market 2026-11-20", "market 2026-11-19"];
+    for (tickers, now, expected) in [
+        // One ticker: the last ten days up to yesterday in New York.
+        ("TSLA", NOW, &["TSLA 2026-11-10/2026-11-19"][..]),
+        ("TSLA, AAPL", NOW, &["market 2026-11-19"]),
+        ("TSLA, AAPL", "2026-11-20T04:59:59Z", &["market 2026-11-18"]),
+        // The last weekday before each of these days is the Friday, a holiday.
+        ("TSLA, AAPL", "2026-11-21T15:00:00Z", &of_friday),
+        ("TSLA, AAPL", "2026-11-22T15:00:00Z", &of_friday),
+        ("TSLA, AAPL", "2026-11-23T15:00:00Z", &of_friday),
+        // Nothing was traded on the last two weekdays.
+        (
+            "TSLA, AAPL",
+            "2026-11-25T15:00:00Z",
+            &["market 2026-11-24", "market 2026-11-23", "TSLA 2026-11-15/2026-11-24", "AAPL 2026-11-15/2026-11-24"],
+        ),
+        // One stock is no reason to request the whole market.
+        ("X:BTCUSD, TSLA", NOW, &["X%3ABTCUSD 2026-11-10/2026-11-19", "TSLA 2026-11-10/2026-11-19"]),
+    ] {
+        println!("{tickers} at {now}");
         let api = api();
         api.market().set_now(now);
-        let output = Connector::new(&api, "TSLA, AAPL").run_at(now, "check").succeeded();
-        assert_eq!(output.connection_status(), ("SUCCEEDED", ""));
-        assert_eq!(paths(&api), [format!("market {day}")]);
-    }
-    // On a Monday and on both days before it, that is the Friday.
-    for now in ["2026-11-21T15:00:00Z", "2026-11-22T15:00:00Z", "2026-11-23T15:00:00Z"] {
-        let api = api();
-        api.market().set_now(now).days("TSLA", &[(date(2026, 11, 20), 1.0)]).days("AAPL", &[(date(2026, 11, 20), 1.0)]);
-        Connector::new(&api, "TSLA, AAPL").run_at(now, "check").succeeded();
-        assert_eq!(paths(&api), ["market 2026-11-20"]);
+        Connector::new(&api, tickers).run_at(now, "check").assert_check_succeeds();
+        assert_eq!(paths(&api), expected, "{tickers} at {now}");
     }
 }
 
 #[test]
-fn weekday_before_a_holiday_is_asked_for_when_the_holiday_answers_nothing() {
+fn tickers_are_requested_individually_on_a_plan_without_the_whole_market() {
     let api = api();
-    let now = "2026-11-23T15:00:00Z";
-    api.market().set_now(now);
-    let output = Connector::new(&api, "TSLA, AAPL").run_at(now, "check").succeeded();
-    assert_eq!(output.connection_status().0, "SUCCEEDED");
-    assert_eq!(paths(&api), ["market 2026-11-20", "market 2026-11-19"], "nobody traded on the Friday");
-}
-
-#[test]
-fn stocks_are_asked_about_by_themselves_when_two_weekdays_answer_nothing() {
-    let api = api();
-    let now = "2026-11-25T15:00:00Z";
-    api.market().set_now(now);
-    let output = Connector::new(&api, "TSLA, AAPL").run_at(now, "check").succeeded();
-    assert_eq!(output.connection_status().0, "SUCCEEDED");
-    let own = ["TSLA", "AAPL"].map(|ticker| format!("{ticker} 2026-11-15/2026-11-24"));
-    assert_eq!(paths(&api), [&["market 2026-11-24".to_owned(), "market 2026-11-23".to_owned()], &own[..]].concat());
-}
-
-#[test]
-fn plan_without_the_whole_market_has_its_tickers_asked_about_by_themselves() {
-    let api = api();
-    refuse_grouped(&api);
-    let output = Connector::new(&api, "TSLA, AAPL").run_at(NOW, "check").succeeded();
-    assert_eq!(output.connection_status(), ("SUCCEEDED", ""));
+    api.inject_faults(|_, request| request.path.starts_with(GROUPED).then(Fault::not_entitled));
+    Connector::new(&api, "TSLA, AAPL").run_at(NOW, "check").assert_check_succeeds();
     assert_eq!(paths(&api), ["market 2026-11-19", "TSLA 2026-11-10/2026-11-19", "AAPL 2026-11-10/2026-11-19"]);
 }
 
 #[test]
-fn only_tickers_that_the_market_does_not_have_are_asked_about_by_themselves() {
+fn only_tickers_that_the_market_does_not_have_are_requested_individually() {
     let api = api();
     let mut connector = Connector::new(&api, "TSLA, X:BTCUSD, TWTR, AAPL");
-    connector.set("start_date", "2022-01-03");
-    let output = connector.run_at(NOW, "check").succeeded();
-    assert_eq!(output.connection_status(), ("SUCCEEDED", ""));
+    connector.set("start_date", "2022-01-03").run_at(NOW, "check").assert_check_succeeds();
     assert_eq!(
         paths(&api),
         [
@@ -112,19 +95,12 @@ fn only_tickers_that_the_market_does_not_have_are_asked_about_by_themselves() {
             "TWTR 2022-01-03/2026-11-19"
         ]
     );
-    let output = Connector::new(&api, "X:BTCUSD, TSLA").run_at(NOW, "check").succeeded();
-    assert_eq!(output.connection_status().0, "SUCCEEDED");
-    assert_eq!(paths(&api).len(), 2, "one stock is no reason to ask for the whole market");
 }
 
 #[test]
-fn five_hundred_tickers_of_which_one_is_unknown_cost_at_most_four_requests() {
-    let api = api();
-    let tickers: Vec<String> = (0..499).map(|number| format!("T{number}")).collect();
-    for ticker in &tickers {
-        api.market().days(ticker, &[(date(2026, 11, 19), 1.0)]);
-    }
-    let output = Connector::new(&api, &format!("{},TLSA", tickers.join(","))).run_at(NOW, "check").succeeded();
+fn unknown_ticker_among_five_hundred_takes_at_most_four_requests() {
+    let (api, tickers) = many_tickers(499);
+    let output = Connector::new(&api, &format!("{tickers},TLSA")).run_at(NOW, "check").succeeded();
     let (status, message) = output.connection_status();
     assert_eq!((status, message.lines().count()), ("FAILED", 1));
     assert!(message.starts_with("TLSA: no prices found for this ticker"), "{message}");
@@ -135,45 +111,37 @@ fn five_hundred_tickers_of_which_one_is_unknown_cost_at_most_four_requests() {
 fn delisted_ticker_is_fine_if_its_bars_are_wanted() {
     let api = api();
     let mut connector = Connector::new(&api, "TWTR");
-    assert_eq!(connector.run_at(NOW, "check").connection_status().0, "FAILED");
-    connector.set("start_date", "2022-01-03");
-    assert_eq!(connector.run_at(NOW, "check").connection_status().0, "SUCCEEDED");
-    connector.set("end_date", "2022-03-03");
-    assert_eq!(connector.run_at(NOW, "check").connection_status().0, "FAILED");
+    connector.run_at(NOW, "check").assert_check_fails(&["TWTR"]);
+    connector.set("start_date", "2022-01-03").run_at(NOW, "check").assert_check_succeeds();
+    connector.set("end_date", "2022-03-03").run_at(NOW, "check").assert_check_fails(&["TWTR"]);
 }
 
 #[test]
 fn used_up_quota_proves_the_key_and_names_what_was_not_checked() {
-    let expected = |names: &str| format!("Rate limit reached. The API key is valid. Not checked: {names}.");
-    for (quota, warning) in [(1, expected("MSFT, NVDA")), (0, expected("TSLA, AAPL, MSFT, NVDA"))] {
+    for (quota, names) in [(1, "MSFT, NVDA"), (0, "TSLA, AAPL, MSFT, NVDA")] {
         let api = api();
         let clock = SimulatedClock::at(moment(NOW));
         api.set_quota(quota, clock.clone());
         let output = Connector::new(&api, "TSLA,AAPL,MSFT,NVDA").run_with_clock(&clock, "check").succeeded();
         assert_eq!(output.connection_status().0, "SUCCEEDED");
+        let warning = format!("Rate limit reached. The API key is valid. Not checked: {names}.");
         assert_eq!(output.logs("WARN"), [warning]);
     }
 }
 
 #[test]
 fn hundreds_of_tickers_take_a_few_requests() {
-    let api = api();
-    let tickers: Vec<String> = (0..500).map(|number| format!("T{number}")).collect();
-    for ticker in &tickers {
-        api.market().days(ticker, &[(date(2026, 11, 19), 1.0)]);
-    }
+    let (api, tickers) = many_tickers(500);
     let clock = SimulatedClock::at(moment(NOW));
     let ticking = clock.clone();
     api.inject_faults(move |_, request| {
-        // Every answer takes a second, and the plan lacks the whole market.
+        // Every response takes a second, and the plan lacks the whole market.
         ticking.advance(Duration::from_secs(1));
-        request.path.starts_with(GROUPED).then(|| Fault::status(403, "", r#"{"status":"NOT_AUTHORIZED"}"#))
+        request.path.starts_with(GROUPED).then(Fault::not_entitled)
     });
-    let output = Connector::new(&api, &tickers.join(",")).run_with_clock(&clock, "check").succeeded();
+    let output = Connector::new(&api, &tickers).run_with_clock(&clock, "check").succeeded();
     assert_eq!(output.connection_status().0, "SUCCEEDED");
-    let logs = output.logs("INFO");
-    let warning = logs[0];
-    let begin = "Not checked, to save requests: T4, T5, ";
-    assert!(warning.starts_with(begin) && warning.contains("and 476 more"), "{warning}");
+    let log = output.logs("INFO")[0];
+    assert!(log.starts_with("Not checked, to save requests: T4, T5, ") && log.contains("and 476 more"), "{log}");
     assert!(clock.elapsed() < Duration::from_secs(10));
 }

@@ -138,7 +138,7 @@ fn start_date_in_the_future_reads_nothing_and_can_be_taken_back() {
     let mut connector = Connector::new(&api, "TSLA");
     connector.set("start_date", "2021-06-01");
     let first = connector.run_at(NOW, "read").succeeded();
-    first.assert_told("INFO", &["stock_prices, TSLA", "2021-06-01", "not over"]);
+    first.assert_logged("INFO", &["stock_prices, TSLA", "2021-06-01", "not over"]);
     connector.set("start_date", "2020-12-15").resume_from(&first);
     assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 5);
 }
@@ -149,7 +149,7 @@ fn start_date_of_today_reads_nothing_yet() {
     let mut connector = Connector::new(&api, "TSLA");
     connector.set("start_date", "2020-12-22");
     let output = connector.run_at(NOW, "read").succeeded();
-    output.assert_told("INFO", &["stock_prices, TSLA", "2020-12-22", "not over"]);
+    output.assert_logged("INFO", &["stock_prices, TSLA", "2020-12-22", "not over"]);
     assert_eq!((output.records().len(), api.take_requests().len()), (0, 0));
 }
 
@@ -161,7 +161,7 @@ fn second_sync_of_a_single_day_says_that_it_is_up_to_date() {
     let first = connector.run_at(NOW, "read").succeeded();
     connector.resume_from(&first);
     let second = connector.run_at(NOW, "read").succeeded();
-    second.assert_told("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
+    second.assert_logged("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
 }
 
 #[test]

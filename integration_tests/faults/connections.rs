@@ -1,26 +1,83 @@
-//! Connections that are silent, slow or endless.
+//! Bodies in every encoding, and connections that are silent, slow or endless. On a bare socket.
 
+use std::io::Write;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::{NOW, REQUESTS, connector, three_pages};
-use crate::support::connector::Connector;
+use crate::support::answers::answer;
+use crate::support::connector::{Connector, Output};
 use crate::support::days::date;
 use crate::support::fake_api::Fault;
 use crate::support::market::Market;
-use crate::support::raw_api;
+use crate::support::raw_api::{self, http_answer};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// Reads three pages; `encode` turns the correct body of each into the bytes to send.
+fn read(encode: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Output {
+    let api = raw_api::start(three_pages());
+    let market = three_pages();
+    api.inject_faults(move |_, request| {
+        Some(Fault::Bytes(encode(answer(&market, &request.path, &request.query).1.as_bytes())))
+    });
+    connector(&api, "incremental").run_at(NOW, "read")
+}
+
+fn gzipped_members(body: &[u8]) -> Vec<u8> {
+    let marked = [&b"\xef\xbb\xbf"[..], body].concat();
+    let members: Vec<u8> = marked.chunks(100).flat_map(gzip).collect();
+    http_answer(200, "Content-Encoding: X-GZip\r\nX-Folded: a\r\n  b\r\n", &members)
+}
+
+fn chunked_with_trailer(body: &[u8]) -> Vec<u8> {
+    let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n".to_vec();
+    for chunk in body.chunks(70) {
+        answer.extend(format!("{:x};name=value\r\n", chunk.len()).into_bytes());
+        answer.extend([chunk, b"\r\n"].concat());
+    }
+    answer.extend(b"0\r\nX-T: 1\r\n\r\n");
+    answer
+}
 
 #[test]
-fn silence_after_the_head_is_retried_and_told_if_it_stays() {
-    for stays in [false, true] {
+fn every_encoding_of_a_body_is_read_at_the_first_attempt() {
+    for (name, output) in [("gzip", read(gzipped_members)), ("chunks", read(chunked_with_trailer))] {
+        println!("{name}");
+        let output = output.succeeded();
+        let is_retry = |text: &&&str| text.contains("attempt");
+        let logs = output.logs("INFO");
+        assert_eq!((output.records().len(), logs.iter().find(is_retry)), (6, None), "{name}");
+    }
+}
+
+#[test]
+fn error_is_quoted_whether_or_not_it_is_gzipped() {
+    let words = br#"{"status":"ERROR","error":"no such thing"}"#;
+    for body in [gzip(words), words.to_vec()] {
+        let output = read(move |_| http_answer(400, "Content-Encoding: GZIP\r\n", &body));
+        output.assert_failure("system_error", &["HTTP 400: no such thing"]);
+    }
+}
+
+#[test]
+fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
+    for lasts in [false, true] {
         let api = raw_api::start(three_pages());
-        api.inject_faults(move |number, _| (number == 1 || stays && number > 1).then_some(Fault::Stall));
+        api.inject_faults(move |number, _| (number == 1 || lasts && number > 1).then_some(Fault::Stall));
         let mut connector = connector(&api, "incremental");
         connector.read_timeout = Duration::from_millis(250);
         let output = connector.run_at(NOW, "read");
-        assert_eq!(output.records().len(), if stays { 0 } else { 6 });
-        let requests = if stays { 7 } else { REQUESTS + 1 };
+        assert_eq!(output.records().len(), if lasts { 0 } else { 6 });
+        let requests = if lasts { 7 } else { REQUESTS + 1 };
         assert_eq!(api.take_requests().len(), requests);
-        if stays {
+        if lasts {
             let words = ["failed after 6 attempts (HTTP 200: the response was cut off"];
             output.assert_failure("transient_error", &words);
         }
@@ -28,7 +85,7 @@ fn silence_after_the_head_is_retried_and_told_if_it_stays() {
 }
 
 #[test]
-fn oversized_body_is_cut_off_and_not_asked_for_again() {
+fn oversized_body_is_cut_off_and_not_requested_again() {
     let api = raw_api::start(three_pages());
     api.inject_faults(|_, _| Some(Fault::OversizedBody));
     let output = connector(&api, "incremental").run_at(NOW, "read");
@@ -37,12 +94,11 @@ fn oversized_body_is_cut_off_and_not_asked_for_again() {
 }
 
 #[test]
-fn body_that_trickles_but_comes_is_read() {
+fn slow_body_is_read() {
     let api = raw_api::start(three_pages());
     api.inject_faults(|number, _| (number == 1).then_some(Fault::Trickle(Duration::from_micros(500))));
     let output = connector(&api, "incremental").run_at(NOW, "read").succeeded();
-    let requests = api.take_requests().len();
-    assert_eq!((output.records().len(), requests), (6, REQUESTS));
+    assert_eq!((output.records().len(), api.take_requests().len()), (6, REQUESTS));
 }
 
 #[test]
@@ -67,10 +123,7 @@ fn slow_ticker_holds_up_no_request_of_the_others_and_records_stay_in_order() {
     }
     let api = raw_api::start(market);
     let server = api.clone();
-    api.inject_faults(move |_, request| {
-        let is_slow = request.path.contains("/SLOW/");
-        is_slow.then(|| Fault::held_until(&server, 8))
-    });
+    api.inject_faults(move |_, request| request.path.contains("/SLOW/").then(|| Fault::held_until(&server, 8)));
     let output = Connector::new(&api, &tickers.join(",")).run_at(NOW, "read").succeeded();
     let order: Vec<_> = output.prices().iter().map(|price| price.0).collect();
     assert_eq!(order, tickers);

@@ -1,8 +1,8 @@
-//! Every fault of the table at every request of a small market: a sync that fails says why, every record that it writes
-//! is true, each of its STATEs is one to go on from, and the following sync leaves the table as it must be. (Every
-//! output is searched for the key where it is taken apart.)
+//! Every fault of the table at every request of a small market. A sync that fails says why, every record that it writes
+//! is true, the next sync can resume from each of its STATEs, and after that sync the table is correct. (Every output is
+//! searched for the key when it is parsed.)
 //!
-//! The suite tries every fault at a few places; `EVERY_PLACE=all cargo test every_place -- --nocapture` at all of them.
+//! The suite tries every fault at a few places; `EVERY_PLACE=all cargo test every_place -- --nocapture` tries all places.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,14 +21,14 @@ use crate::support::sampled;
 use crate::support::scenario::Scenario;
 use crate::support::streams::stream_named;
 
-/// After the first of two syncs, and after the second. No midnight is near, so that the waits of a sync pass none.
+/// The times of the two syncs. No midnight is near, so that the waits of a sync pass none.
 const SATURDAY: &str = "2026-11-14T12:00:00Z";
 const TUESDAY: &str = "2026-11-17T12:00:00Z";
 
 /// How many places the suite tries for each fault.
 const PLACES_IN_SUITE: usize = 3;
 
-/// The sync that is disturbed.
+/// The sync with the fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sync {
     First,
@@ -36,7 +36,7 @@ enum Sync {
     AfterSplit,
 }
 
-/// A request of a sync, and whether its fault comes every time, and not once.
+/// A request of a sync, and whether its fault persists.
 struct Place {
     stream: &'static str,
     sync: Sync,
@@ -74,7 +74,7 @@ fn market(stream: &str) -> Market {
 }
 
 impl Sync {
-    /// The scenario before the sync, and when that is.
+    /// The scenario before the sync, and the time of the sync.
     fn scenario(self, stream: &'static str) -> (Scenario, &'static str) {
         let size = stream_named(stream).size;
         let mut market = market(stream);
@@ -102,7 +102,7 @@ impl Sync {
         (scenario, TUESDAY)
     }
 
-    /// The requests that it makes if nothing goes wrong.
+    /// The requests that it makes without a fault.
     fn places(self, stream: &'static str) -> Vec<Place> {
         let (mut scenario, now) = self.scenario(stream);
         scenario.sync(now);
@@ -122,11 +122,11 @@ impl Sync {
 impl Place {
     /// Whether a fault is tried here.
     fn takes(&self, row: &Row) -> bool {
-        // Without bars of a weekday, a market asks for the plan's limit, or for the day again on the next sync.
+        // For a weekday without bars, a market looks for the plan's limit, or requests the day again on the next sync.
         let is_odd = self.stream == "market_prices" && row.outcome == Outcome::Unnoticed;
-        // Of older sessions, a response without bars is believed.
+        // For older sessions, a response without bars is believed.
         let is_believed = row.outcome == Outcome::Unnoticed && self.request.path.ends_with("/2026-11-12");
-        // Today has no final bars, so that a sync may do without them.
+        // Today has no final bars, so a sync does not need them.
         let is_needed = !self.request.path.contains("/2026-11-17/");
         row.applies_to(&self.body) && is_needed && !is_odd && !is_believed
     }
@@ -159,7 +159,7 @@ impl Place {
         }
         scenario.api.heal();
         let (after, state_after) = (scenario.table.clone(), scenario.connector.state.clone());
-        // From each STATE, with what came before it; and from the last one, with all that came.
+        // Resume from each STATE, with the records before it; and from the last one, with all records.
         let is_state = |lines: &usize| output.messages[lines - 1]["type"] == "STATE";
         let states: Vec<usize> = (1..=output.messages.len()).filter(is_state).collect();
         for lines in states.into_iter().step_by(sampled(5)) {
@@ -206,7 +206,7 @@ impl Place {
 }
 
 #[test]
-fn any_fault_of_any_response_ends_the_sync_as_it_should_and_is_made_up_for() {
+fn any_fault_in_any_response_ends_the_sync_as_it_should_and_is_repaired_by_the_next() {
     let syncs = [Sync::First, Sync::AfterCorrections, Sync::AfterSplit];
     let streams = ["stock_prices", "stock_prices_by_hour"].iter();
     let mut places: Vec<Place> = streams.flat_map(|stream| syncs.map(|sync| sync.places(stream))).flatten().collect();
@@ -217,7 +217,7 @@ fn any_fault_of_any_response_ends_the_sync_as_it_should_and_is_made_up_for() {
         let possible: Vec<&Place> = places.iter().filter(|place| place.takes(row)).collect();
         assert!(!possible.is_empty(), "{}", row.name);
         let step = sampled(possible.len().div_ceil(PLACES_IN_SUITE) | 1);
-        // Evenly spread, and others for each fault. (An odd step tries faults that come once and that stay.)
+        // Evenly spread, and different for each fault. (An odd step tries single and persistent faults.)
         let chosen = possible.iter().skip(number % step).step_by(step);
         trials.extend(chosen.map(|place| (*place, row)));
     }

@@ -1,11 +1,9 @@
-//! Responses that are not as they should be, and connections that break.
+//! Faulty responses and broken connections.
 
-mod bodies;
 mod connections;
 mod every_place;
 mod next_urls;
-mod odd_numbers;
-mod odd_pages;
+mod odd_bars;
 mod outages;
 mod table;
 
@@ -16,7 +14,7 @@ use crate::support::market::Market;
 
 pub const NOW: &str = "2026-11-20T15:00:00Z";
 
-/// How many requests it takes to read [`three_pages`]: once, and once more, because a split may have come between.
+/// How many requests it takes to read [`three_pages`]: two per page, because a split may have come in between.
 pub const REQUESTS: usize = 6;
 
 /// Six days of one ticker, on three pages.

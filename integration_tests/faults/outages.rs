@@ -1,23 +1,16 @@
-//! How far a failure reaches: one ticker's stops no other, a wrong key and an outage end the run. On wiremock.
+//! The reach of a failure: one ticker's stops no other; a wrong key or an outage ends the run. On wiremock.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 use source_stock_ticker_api::clock::Clock;
 
-use super::{connector, three_pages};
+use super::{NOW, connector, three_pages};
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::{Connector, Output, configured};
 use crate::support::days::{date, moment};
 use crate::support::fake_api::{FakeApi, Fault, Request};
 use crate::support::market::Market;
-
-const NOW: &str = "2026-11-20T15:00:00Z";
-
-fn now() -> DateTime<Utc> {
-    moment(NOW)
-}
 
 fn api(tickers: &[&str]) -> FakeApi {
     let mut market = Market::at(NOW);
@@ -54,9 +47,9 @@ fn one_tickers_failure_leaves_the_others_alone() {
     let output = read(&api, &tickers);
     assert_eq!(tickers_read(&output), ["AAPL", "MSFT", "TSLA"]);
     assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(3), "those that failed have no state");
-    let (failure_type, message) = output.failure();
-    assert_eq!(failure_type, "transient_error", "a retry helps one of them");
-    assert!(message.contains("BAD: ") && message.contains("WORSE: ") && !message.contains("MSFT"), "{message}");
+    // A retry helps one of them.
+    output.assert_failure("transient_error", &["BAD: ", "WORSE: "]);
+    assert!(!output.failure().1.contains("MSFT"));
     assert_eq!(output.logs("ERROR").len(), 2);
 }
 
@@ -79,7 +72,7 @@ fn three_unavailable_tickers_in_a_row_end_the_run() {
 }
 
 #[test]
-fn unavailable_tickers_with_an_answer_between_do_not_end_the_run() {
+fn unavailable_tickers_with_a_response_in_between_do_not_end_the_run() {
     let tickers = ["A", "B", "C", "D", "E", "F"];
     let api = api(&tickers);
     api.inject_faults(|_, request| is_about(request, &["A", "B", "D", "E"]).then(|| Fault::status(503, "", "")));
@@ -98,20 +91,16 @@ fn outage_in_one_stream_ends_the_streams_that_follow() {
         json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
     let output = connector.run_at(NOW, "read");
     assert_eq!(output.failure().0, "transient_error");
-    assert_eq!(
-        (output.statuses(), output.records().len()),
-        (["STARTED", "INCOMPLETE"].repeat(2), 0),
-        "each stream has a status"
-    );
+    assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2), "each stream has a status");
+    assert_eq!(output.records().len(), 0);
 }
 
 #[test]
 fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
     let tickers: Vec<String> = (0..60).map(|number| format!("TICKER{number}")).collect();
     let api = FakeApi::start(Market::at(NOW));
-    let html = "<html><body>Bad Gateway</body></html>";
-    api.inject_faults(move |_, _| Some(Fault::status(502, "", html)));
-    let clock = SimulatedClock::for_threads_at(now());
+    api.inject_faults(|_, _| Some(Fault::status(502, "", "<html><body>Bad Gateway</body></html>")));
+    let clock = SimulatedClock::for_threads_at(moment(NOW));
     let output = Connector::new(&api, &tickers.join(",")).run_with_clock(&clock, "read");
     let (failure_type, message) = output.failure();
     assert_eq!(failure_type, "transient_error");
@@ -124,8 +113,7 @@ fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
 fn hundreds_of_refused_tickers_make_a_message_of_some_kilobytes() {
     let tickers: Vec<String> = (0..500).map(|number| format!("TICKER{number}")).collect();
     let api = FakeApi::start(Market::at(NOW));
-    let body = r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#;
-    api.inject_faults(move |_, _| Some(Fault::status(403, "", body)));
+    api.inject_faults(|_, _| Some(Fault::not_entitled()));
     let output = Connector::new(&api, &tickers.join(",")).run_at(NOW, "read");
     let (failure_type, message) = output.failure();
     assert_eq!(failure_type, "config_error");
@@ -142,10 +130,9 @@ fn unknown_key_ends_everything_at_once() {
     connector.catalog =
         json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
     let output = connector.run_at(NOW, "read");
-    assert_eq!(output.failure().0, "config_error");
-    assert!(output.failure().1.contains("Unknown API Key"));
+    output.assert_failure("config_error", &["Unknown API Key"]);
     assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2));
-    assert!(api.take_requests().len() <= 16, "those that were under way, and few that took their places");
+    assert!(api.take_requests().len() <= 16, "the pending ones, and a few that took their places");
 }
 
 #[test]
@@ -153,7 +140,7 @@ fn run_takes_no_longer_than_its_waits() {
     // Six attempts with waits of about 1, 2, 4, 8 and 16 seconds between them.
     let api = FakeApi::start(three_pages());
     api.inject_faults(|_, _| Some(Fault::status(500, "", "")));
-    let clock = SimulatedClock::at(now());
+    let clock = SimulatedClock::at(moment(NOW));
     let output = connector(&api, "incremental").run_with_clock(&clock, "read");
     assert_eq!(output.failure().0, "transient_error");
     assert!((Duration::from_secs(15)..Duration::from_secs(47)).contains(&clock.elapsed()), "{:?}", clock.elapsed());

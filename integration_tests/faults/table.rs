@@ -1,22 +1,22 @@
-//! What can go wrong with a response, and what a sync must make of it: the one table of faults.
+//! The table of faults: what can go wrong with a response, and how a sync must handle it.
 //!
-//! No fault here makes a price wrong in a response that is otherwise good: nobody could notice, and the row would be
+//! No fault here makes a price wrong in a response that is otherwise good: that is undetectable, and the row would stay
 //! wrong until a later sync compares it. A silent API and an endless body are left out because they take real time.
 
 use serde_json::{Value, json};
 
 use crate::support::fake_api::{Fault, KEY};
 
-/// What a sync makes of a fault.
+/// How a sync handles a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Retried; if the fault stays, a `transient_error` after so many attempts, if that number is fixed.
+    /// Retried; a `transient_error` if the fault persists, after a fixed number of attempts if there is one.
     Retried(Option<usize>),
     /// An error of this class at once.
     Fails(&'static str),
-    /// Everything that is needed is there nevertheless.
+    /// All required data is present nevertheless.
     Harmless,
-    /// Bars at the end of a response are missing, which nobody can notice; the next sync brings them.
+    /// Undetectable: bars at the end of a response are missing. The next sync adds them.
     Unnoticed,
 }
 
@@ -54,6 +54,7 @@ pub fn rows() -> Vec<Row> {
     let row = |name, outcome, says, fault| Row { name, outcome, says, fault };
     let status = Fault::status;
     let body = Fault::body;
+    let first = Fault::first_replaced;
     vec![
         row("429", LIMITED, "still rate-limited after 15 minutes (HTTP 429: You've exceeded", status(429, "", EXCEEDED)),
         row("429 without a body", LIMITED, "(HTTP 429: no text)", status(429, "", "")),
@@ -92,7 +93,7 @@ pub fn rows() -> Vec<Row> {
         row("an error that names the key", SYSTEM, "ERROR", body(&format!(r#"{{"status":"ERROR","error":"not {KEY}"}}"#))),
         row("an array", SYSTEM, "unexpected API response", body("[]")),
         row("results of the wrong type", SYSTEM, "unexpected API response", body(r#"{"status":"OK","results":{"a":1}}"#)),
-        row("a textual close", SYSTEM, r#""x" is not a number"#, first(r#""c":"#, r#""c":"x","z":"#)),
+        row("a textual close", SYSTEM, r#""x" is not a number: {"#, first(r#""c":"#, r#""c":"x","z":"#)),
         row("a bar without a time", SYSTEM, "a bar has no start", first(r#""t":"#, r#""tt":"#)),
         row("a time out of range", SYSTEM, "not a whole number of milliseconds", first(r#""t":"#, r#""t":1e300,"tt":"#)),
         row("prices on the other basis", SYSTEM, "it has adjusted=false instead of true", first(r#""adjusted":true"#, r#""adjusted":false"#)),
@@ -105,11 +106,6 @@ pub fn rows() -> Vec<Row> {
         row("no next_url", Outcome::Unnoticed, "", json_with(|page| remove(page, &["next_url"]))),
         row("no bars", Outcome::Unnoticed, "", json_with(remove_bars)),
     ]
-}
-
-/// The first occurrence of a text replaced.
-fn first(from: &'static str, to: &'static str) -> Fault {
-    Fault::changed(move |body| body.replacen(from, to, 1))
 }
 
 /// A page of a ticker changed as JSON.
@@ -146,13 +142,12 @@ fn cut_bar_out(page: &mut Value) {
 
 /// Changes the bars of a page that has some, and counts them.
 fn change_bars(page: &mut Value, change: impl FnOnce(&mut Vec<Value>)) {
-    let Some(bars) = page.get_mut("results").and_then(Value::as_array_mut) else {
-        return;
-    };
-    change(bars);
-    let count = bars.len();
-    for name in ["resultsCount", "queryCount", "count"] {
-        page[name] = json!(count);
+    if let Some(bars) = page.get_mut("results").and_then(Value::as_array_mut) {
+        change(bars);
+        let count = bars.len();
+        for name in ["resultsCount", "queryCount", "count"] {
+            page[name] = json!(count);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn corrected_bar_alone_is_emitted_again_whatever_field_changed() {
             let second = aapl.sync(NOW);
             assert_eq!(second.dates(), [day], "field {number}");
             second.assert_no_warning(day);
-            second.assert_told("INFO", &["stock_prices, AAPL: 1 bar", day, "emitted again"]);
+            second.assert_logged("INFO", &["stock_prices, AAPL: 1 bar", day, "emitted again"]);
             aapl.assert_true("after the correction");
             assert_eq!(aapl.requests().len(), 1);
             assert_eq!(aapl.sync(NOW).records().len(), 0);

@@ -71,7 +71,7 @@ fn split_is_noticed_although_the_first_bar_is_gone() {
     nvda.api.market().remove(BarSize::DAY, "NVDA", first);
     let second = nvda.sync(TUESDAY);
     assert_eq!(second.dates(), ["2024-06-06", "2024-06-07", "2024-06-10"]);
-    second.assert_told("WARN", &["NVDA", "split"]);
+    second.assert_logged("WARN", &["NVDA", "split"]);
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn waits_of_the_market_count_its_days() {
     run.connector.set("start_date", "2026-11-02").stream("market_prices", "incremental");
     run.api.set_quota(FREE, run.clock.clone());
     let (output, _) = run.read();
-    output.assert_told("INFO", &[" of 14 days left, about "]);
+    output.assert_logged("INFO", &[" of 14 days left, about "]);
 }
 
 #[test]

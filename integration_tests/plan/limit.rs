@@ -121,7 +121,7 @@ fn range_wholly_before_the_plans_history_is_a_config_error_about_the_plan() {
 fn history_that_begins_late_is_warned_about_with_both_dates_once() {
     let mut scenario = history("stock_prices", date(2026, 6, 12), 4, "2015-01-02");
     let output = scenario.sync(NOW);
-    output.assert_told("WARN", &["AAPL", "2026-06-12", "2015-01-02"]);
+    output.assert_logged("WARN", &["AAPL", "2026-06-12", "2015-01-02"]);
     let late = |text: &&str| text.contains("2015-01-02");
     assert!(!scenario.sync(NOW).logs("WARN").iter().any(late), "once");
     scenario.connector.state = None;

@@ -15,7 +15,7 @@ fn second_run_emits_only_what_is_new() {
     assert_eq!(second.records().len(), 0);
     assert_eq!(second.last_state(), first.last_state());
     assert_eq!(second.statuses(), ["STARTED", "COMPLETE"]);
-    second.assert_told("INFO", &["TSLA", "up to date", "2020-12-21"]);
+    second.assert_logged("INFO", &["TSLA", "up to date", "2020-12-21"]);
 
     api.market().days("TSLA", &[(date(2020, 12, 22), 640.34), (date(2020, 12, 23), 645.98)]);
     let third = connector.resume_from(&second).run_at("2020-12-24T12:00:00Z", "read").succeeded();

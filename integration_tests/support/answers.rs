@@ -1,4 +1,4 @@
-//! How the API answers a request about a [`Market`]: its paths, its pages, its words.
+//! The API's responses to requests about a [`Market`].
 
 use std::fmt::Write;
 
@@ -15,20 +15,20 @@ use super::market::{Bars, Market, PartialCoverage, TradedBar, prefix_of};
 /// An HTTP status and a body.
 pub type Answer = (u16, String);
 
-/// The host that `next_url` names, whatever the API was called by: a client must keep to the origin that it was given.
+/// The host in every `next_url`, regardless of the address that was called: a client must stay at its configured origin.
 const NEXT_URL_HOST: &str = "api.massive.com";
 
-/// What a segment of a path can't hold as it is.
+/// Characters that must be escaped in a segment of a path.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'/').add(b'?').add(b'#').add(b'"');
 
-/// One ticker of each whole market that has a bar on every day on which the market is open.
+/// One ticker of each market that has a bar on every day on which the market is open.
 const ALWAYS_TRADED: [&str; 3] = ["SPY", "X:BTCUSD", "C:EURUSD"];
 
 const OUTSIDE_THE_PLAN: &str = "Your plan doesn't include this data timeframe.";
 const TODAY_TOO_EARLY: &str = "Attempted to request today's data before end of day.";
 const REVERSED: &str = "The parameter 'to' cannot be a time that occurs before 'from'";
 
-/// Answers a request for path and query as the API does.
+/// Answers a request for a path and query as the API does.
 pub fn answer(market: &Market, path: &str, text: &str) -> Answer {
     let segments: Vec<String> = path.split('/').skip(1).map(percent_decoded).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -52,7 +52,7 @@ pub fn answer(market: &Market, path: &str, text: &str) -> Answer {
     }
 }
 
-/// What a query asks for. A cursor carries limit and sort order, but not `adjusted`: whether the real one does is unknown.
+/// A parsed query. A cursor carries limit and sort order, but not `adjusted`; whether the real one does is unknown.
 struct Query {
     adjusted: bool,
     limit: usize,
@@ -125,7 +125,7 @@ fn refusal(market: &Market, ticker: &str, from: i64, to: i64) -> Option<Answer> 
     (is_outside || is_too_new).then(outside_the_plan)
 }
 
-/// The bounds that the API goes by: weeks and months are always whole.
+/// The bounds that the API applies: weeks and months are always whole.
 fn snapped_outward(size: BarSize, zone: Tz, from: i64, to: i64) -> (i64, i64) {
     if size.is_intraday() || size == BarSize::DAY {
         return (from, to);
@@ -172,7 +172,7 @@ fn grouped(market: &Market, prefix: &str, day: &str, query: &Query) -> Answer {
     (200, envelope("", query.adjusted, &rows, "OK", ""))
 }
 
-/// The splits of these tickers, separated by commas, or of all. A factor is that of its event and all later ones.
+/// The splits of comma-separated tickers, or of all. A factor combines its event and all later ones.
 fn splits(market: &Market, tickers: Option<&str>) -> Answer {
     let known = market.splits.iter();
     let known = known.filter(|split| split.known_from <= market.now);
@@ -230,7 +230,7 @@ fn event_page(mut events: Vec<Event>, tickers: Option<&str>) -> String {
     format!(r#"{{"status":"OK","request_id":"0","results":[{rows}]}}"#)
 }
 
-/// The days of a ticker that always trades: its own, or else those of all tickers of its market.
+/// The days of a ticker that always trades: its own or, without any, those of all tickers of its market.
 fn always_traded(market: &Market, ticker: &str, adjusted: bool) -> Bars {
     let own = market.shown(BarSize::DAY, ticker, adjusted);
     if !own.is_empty() {
@@ -268,7 +268,7 @@ fn envelope(head: &str, adjusted: bool, rows: &[String], status: &str, next_url:
     )
 }
 
-/// An error as the API words it.
+/// An error in the API's words.
 pub fn error(status: u16, words: &str) -> Answer {
     (status, format!(r#"{{"status":"ERROR","request_id":"0","error":"{words}"}}"#))
 }
@@ -278,7 +278,7 @@ pub fn outside_the_plan() -> Answer {
     not_authorized(OUTSIDE_THE_PLAN)
 }
 
-/// A refusal for the plan's sake as the API words it.
+/// A refusal because of the plan, in the API's words.
 pub fn not_authorized(words: &str) -> Answer {
     let words = format!("{words} Please upgrade your plan at https://polygon.io/pricing");
     (403, format!(r#"{{"status":"NOT_AUTHORIZED","request_id":"0","message":"{words}"}}"#))

@@ -1,4 +1,4 @@
-//! What every fake server of the API has in common: the market, the key, the quota, the record of requests, the faults.
+//! What all fake servers share: the market, the key, the quota, the requests received, and the faults.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,14 +17,14 @@ pub const KEY: &str = "pk_0000testkey0000";
 const OVER_QUOTA: &str =
     "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue.";
 
-/// A request as it came in.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub path: String,
     pub query: String,
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The market's time when it came in.
+    /// The market's time of arrival.
     pub time: DateTime<Utc>,
 }
 
@@ -35,23 +35,23 @@ impl Request {
     }
 }
 
-/// Decides by the request's number, from 0, and the request itself what goes wrong with its answer.
+/// Decides by the request and its number, from 0, what goes wrong with the response.
 pub type FaultInjector = Box<dyn Fn(usize, &Request) -> Option<Fault> + Send>;
 
-/// So many requests in any 60 seconds of a clock.
+/// At most `allowed` requests in any 60 seconds.
 struct Quota {
     allowed: usize,
     clock: SharedClock,
     granted: VecDeque<Duration>,
 }
 
-/// What a server knows and notes.
+/// A server's data and records.
 struct Backend {
     market: Mutex<Market>,
     requests: Mutex<Vec<Request>>,
     injector: Mutex<FaultInjector>,
     quota: Mutex<Option<Quota>>,
-    /// The clock that the market's time follows, if it does.
+    /// The clock that the market's time follows, if any.
     clock: Mutex<Option<SharedClock>>,
 }
 
@@ -80,43 +80,43 @@ impl FakeApi {
         self.origin.clone()
     }
 
-    /// What the API knows; a change holds from the next request on.
+    /// The API's data; changes take effect with the next request.
     pub fn market(&self) -> MutexGuard<'_, Market> {
         self.backend.market.lock().expect("no panic")
     }
 
-    /// Takes the requests that came in since this was last called.
+    /// Takes the requests received since the last call.
     pub fn take_requests(&self) -> Vec<Request> {
         std::mem::take(&mut *self.backend.requests.lock().expect("no panic"))
     }
 
-    /// How many requests came in since they were last taken.
+    /// The number of requests received since they were last taken.
     pub fn request_count(&self) -> usize {
         self.backend.requests.lock().expect("no panic").len()
     }
 
-    /// From now on `injector` decides what goes wrong with each answer.
+    /// From now on, `injector` decides what goes wrong with each response.
     pub fn inject_faults(&self, injector: impl Fn(usize, &Request) -> Option<Fault> + Send + 'static) {
         *self.backend.injector.lock().expect("no panic") = Box::new(injector);
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on, nothing goes wrong.
     pub fn heal(&self) {
         self.inject_faults(|_, _| None);
     }
 
-    /// From now on only so many requests get through in any 60 seconds of `clock`.
+    /// From now on, at most `allowed` requests in any 60 seconds of `clock` succeed.
     pub fn set_quota(&self, allowed: usize, clock: SharedClock) {
         let quota = Quota { allowed, clock, granted: VecDeque::new() };
         *self.backend.quota.lock().expect("no panic") = Some(quota);
     }
 
-    /// From now on the market's time is the clock's.
+    /// From now on, the market's time is the clock's.
     pub fn follow(&self, clock: SharedClock) {
         *self.backend.clock.lock().expect("no panic") = Some(clock);
     }
 
-    /// Notes a request: the answer that is due, and what is to go wrong with it.
+    /// Records a request; returns the correct response and the fault to inject into it.
     pub(super) fn receive(&self, path: &str, query: &str, headers: Vec<(String, String)>) -> (Answer, Option<Fault>) {
         let backend = &*self.backend;
         if let Some(clock) = &*backend.clock.lock().expect("no panic") {

@@ -1,4 +1,4 @@
-//! A clock that tests set, and on which waiting takes no time, or next to none.
+//! A clock that tests set. Waiting on it takes almost no real time.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use source_stock_ticker_api::clock::Clock;
 
-/// Real time in which nobody looks at the clock, by which all threads are taken to be waiting.
+/// If the clock is not read for this long in real time, all threads are assumed to be waiting.
 const QUIET: Duration = Duration::from_millis(20);
 
-/// A simulated clock; it moves when somebody waits, or when it is moved.
+/// A simulated clock; it only advances when a thread waits, or when a test advances it.
 pub struct SimulatedClock {
     started: DateTime<Utc>,
     has_many_threads: bool,
@@ -20,19 +20,19 @@ pub struct SimulatedClock {
 #[derive(Default)]
 struct Time {
     elapsed: Duration,
-    /// Until when the threads sleep that do.
+    /// When each sleeping thread wakes up.
     sleepers: Vec<Duration>,
-    /// How often somebody looked.
+    /// How often the clock was read.
     looks: u64,
 }
 
 impl SimulatedClock {
-    /// A clock on which a wait is over at once.
+    /// A clock on which every wait ends immediately.
     pub fn at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
         Arc::new(SimulatedClock { started: now, has_many_threads: false, time: Mutex::default() })
     }
 
-    /// A clock for threads that wait while others work: time passes when all of them wait, up to the first that wakes.
+    /// A clock for several threads: once all of them wait, it advances to the earliest wake-up.
     pub fn for_threads_at(now: DateTime<Utc>) -> Arc<SimulatedClock> {
         Arc::new(SimulatedClock { started: now, has_many_threads: true, time: Mutex::default() })
     }

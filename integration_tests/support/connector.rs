@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use source_stock_ticker_api::clock::SharedClock;
-use source_stock_ticker_api::polygon::RequestPolicy;
+use source_stock_ticker_api::polygon::{Exchange, RequestPolicy};
 use source_stock_ticker_api::{Environment, Terminal, run};
 use tempfile::TempDir;
 
@@ -33,10 +33,12 @@ pub struct Connector {
     pub config: Value,
     pub catalog: Value,
     pub state: Option<Value>,
-    /// How long a run of the library waits for the next bytes; shorter where a test is about silence.
+    /// How long a run of the library waits for the next bytes; shorter in tests of silence.
     pub read_timeout: Duration,
-    /// How closely the outputs of the library are looked at.
+    /// How many records of the library's output are validated.
     pub scrutiny: Scrutiny,
+    /// Answers the library's requests instead of a server.
+    pub exchange: Option<Arc<Mutex<dyn Exchange>>>,
     folder: TempDir,
 }
 
@@ -54,6 +56,7 @@ impl Connector {
             state: None,
             read_timeout: Duration::from_secs(4),
             scrutiny: Scrutiny::EveryRecord,
+            exchange: None,
             folder: tempfile::tempdir().expect("a folder"),
         }
     }
@@ -64,19 +67,19 @@ impl Connector {
         self
     }
 
-    /// Selects a stream, and no other.
+    /// Selects only this stream.
     pub fn stream(&mut self, name: &str, sync_mode: &str) -> &mut Connector {
         self.catalog = catalog(name, sync_mode);
         self
     }
 
-    /// Hands over the last state of an earlier output, as the platform does.
+    /// Passes on the last state of an earlier output, as the platform does.
     pub fn resume_from(&mut self, output: &Output) -> &mut Connector {
         self.state = Some(json!(output.states().last().into_iter().collect::<Vec<_>>()));
         self
     }
 
-    /// The arguments of a command, with the files that it names written.
+    /// Writes the files of a command and returns its arguments.
     pub fn arguments(&self, command: &str) -> Vec<String> {
         let file = |name: &str, value: &Value| {
             let path = self.folder.path().join(name);
@@ -114,33 +117,38 @@ impl Connector {
 
     /// Runs a command of the library on a simulated clock.
     pub fn run_with_clock(&self, clock: &Arc<SimulatedClock>, command: &str) -> Output {
+        self.run_arguments(clock, self.arguments(command))
+    }
+
+    /// Runs a command line of the library on a simulated clock.
+    pub fn run_arguments(&self, clock: &Arc<SimulatedClock>, arguments: Vec<String>) -> Output {
         let mut stdout = Vec::new();
-        let exit_code = self.run_into(clock, command, &mut stdout);
+        let exit_code = self.run_into(clock, arguments, &mut stdout);
         Output::checked(stdout, Some(i32::from(exit_code)), self.scrutiny)
     }
 
-    /// Runs a command of the library whose stdout is closed after so many lines: what it wrote until then.
-    pub fn run_until_line(&self, clock: &Arc<SimulatedClock>, command: &str, lines: usize) -> Output {
+    /// Runs `read` of the library with a stdout that closes after `lines` lines; returns what was written by then.
+    pub fn run_until_line(&self, now: &str, lines: usize) -> Output {
         let mut stdout = ClosingWriter { text: Vec::new(), remaining: lines };
-        self.run_into(clock, command, &mut stdout);
+        self.run_into(&SimulatedClock::at(moment(now)), self.arguments("read"), &mut stdout);
         Output::checked(stdout.text, None, self.scrutiny)
     }
 
-    fn run_into(&self, clock: &Arc<SimulatedClock>, command: &str, stdout: &mut dyn Write) -> u8 {
+    fn run_into(&self, clock: &Arc<SimulatedClock>, arguments: Vec<String>, stdout: &mut dyn Write) -> u8 {
         let clock: SharedClock = clock.clone();
         let quick = |policy| RequestPolicy { read_timeout: self.read_timeout, ..policy };
         let (check_policy, sync_policy) = (quick(RequestPolicy::CHECK), quick(RequestPolicy::SYNC));
-        let environment =
-            Environment { clock, check_policy, sync_policy, terminal: Terminal::default(), exchange: None };
-        let arguments = std::iter::once("source-stock-ticker-api".to_owned()).chain(self.arguments(command));
+        let exchange = self.exchange.clone();
+        let environment = Environment { clock, check_policy, sync_policy, terminal: Terminal::default(), exchange };
+        let arguments = std::iter::once("source-stock-ticker-api".to_owned()).chain(arguments);
         run(arguments, &environment, stdout)
     }
 }
 
-/// A stdout that takes so many lines, and is then closed.
-pub struct ClosingWriter {
-    pub text: Vec<u8>,
-    pub remaining: usize,
+/// A stdout that closes after `remaining` lines.
+struct ClosingWriter {
+    text: Vec<u8>,
+    remaining: usize,
 }
 
 impl Write for ClosingWriter {
@@ -169,24 +177,24 @@ pub fn binary_command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
-/// Runs the built binary; whatever it does, it writes nothing to stderr.
+/// Runs the built binary, which must never write to stderr.
 pub fn run_binary<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     run_command(&mut binary_command(arguments))
 }
 
-/// Runs a command line of the built binary; whatever it does, it writes nothing to stderr.
+/// Runs a command line of the built binary, which must never write to stderr.
 pub fn run_command(command: &mut Command) -> Output {
     let ended = command.output().expect("the binary runs");
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "nothing goes to stderr");
     Output::new(ended.stdout, ended.status.code().expect("it is not killed"))
 }
 
-/// A catalog as the platform hands it over, with all that a strict parser would choke on.
+/// A catalog as the platform sends it, including the fields that a strict parser would reject.
 pub fn catalog(stream: &str, sync_mode: &str) -> Value {
     json!({"streams": [configured(stream, sync_mode)]})
 }
 
-/// A configured stream as the platform hands it over.
+/// A configured stream as the platform sends it.
 pub fn configured(stream: &str, sync_mode: &str) -> Value {
     json!({
         "stream": {

@@ -1,4 +1,4 @@
-//! Days and moments of the markets, as the fake API and the expectations of the tests reckon them.
+//! Days and moments of the markets, for the fake API and the expectations of the tests.
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -9,7 +9,7 @@ pub type Date = NaiveDate;
 /// New York's days: stocks, options and indices.
 pub const NEW_YORK: Tz = Tz::America__New_York;
 
-/// The zone by whose days a ticker's market lives.
+/// The time zone of a ticker's market.
 pub fn zone_of(ticker: &str) -> Tz {
     if ticker.starts_with("X:") || ticker.starts_with("C:") { Tz::UTC } else { NEW_YORK }
 }
@@ -24,7 +24,7 @@ pub fn moment(text: &str) -> DateTime<Utc> {
     text.parse().expect("a moment in RFC 3339")
 }
 
-/// The moment at so many epoch milliseconds.
+/// The moment of a timestamp in epoch milliseconds.
 pub fn moment_at(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(ms).expect("a moment of the calendar")
 }

@@ -16,17 +16,17 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Takes the records over; returns how many rows were there already.
+    /// Inserts the records; returns how many rows existed already.
     pub fn load(&mut self, output: &Output) -> usize {
         output.records().into_iter().filter(|record| self.insert(record).is_some()).count()
     }
 
-    /// Takes a record over; returns the row that was there already.
+    /// Inserts a record; returns the row that it replaces.
     pub fn insert(&mut self, record: &Value) -> Option<Value> {
         self.rows.insert(primary_key(record), record.clone())
     }
 
-    /// What distinguishes the table from the truth, one difference a line; nothing if they are equal.
+    /// The differences between the table and the truth, one a line.
     pub fn differences(&self, truth: &Destination) -> Vec<String> {
         let mut keys: Vec<_> = self.rows.keys().chain(truth.rows.keys()).collect();
         keys.sort_unstable();

@@ -1,4 +1,4 @@
-//! The fake API on wiremock: every response is well-formed HTTP. What is broken below HTTP is for `raw_api`.
+//! The fake API on wiremock: every response is well-formed HTTP. `raw_api` can break the layers below.
 
 use std::net::TcpListener;
 
@@ -16,7 +16,7 @@ impl FakeApi {
         let origin = format!("http://{}", listener.local_addr().expect("an address"));
         let api = FakeApi::new(origin, market);
         let mock = Mock::given(any()).respond_with(Answering(api.clone()));
-        // Only starting takes a runtime: the server has a thread of its own.
+        // Only starting needs a runtime: the server runs in its own thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let server = MockServer::builder().listener(listener).disable_request_recording().start().await;

@@ -1,14 +1,16 @@
-//! How a response of the fake API can go wrong: the one way in which tests inject faults.
+//! Faults that tests inject into the responses of the fake API.
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::answers;
 use super::backend::FakeApi;
 
-/// What goes wrong with a response. Everything after `Changed` takes the server on a bare socket.
+/// What goes wrong with a response. Everything after `Changed` needs the server on a bare socket.
 #[derive(Clone)]
 pub enum Fault {
     /// Another status, with header lines and a body.
@@ -19,9 +21,9 @@ pub enum Fault {
     Reset,
     /// The connection ends after half of the body.
     TruncatedBody,
-    /// The head comes, and then nothing.
+    /// Nothing follows the head.
     Stall,
-    /// The body comes byte by byte, with a pause after each.
+    /// The body arrives byte by byte, with a pause after each.
     Trickle(Duration),
     /// A body that never ends, declared as longer than any page.
     OversizedBody,
@@ -41,6 +43,16 @@ impl Fault {
         Fault::Status(status, String::new(), body)
     }
 
+    /// The refusal of data that the plan never includes.
+    pub fn not_entitled() -> Fault {
+        Fault::status(403, "", r#"{"status":"NOT_AUTHORIZED","message":"You are not entitled to this data."}"#)
+    }
+
+    /// A response without bars.
+    pub fn no_bars() -> Fault {
+        Fault::body(r#"{"queryCount":0,"resultsCount":0,"status":"OK"}"#)
+    }
+
     /// The true response, with its body changed.
     pub fn changed(change: impl Fn(String) -> String + Send + Sync + 'static) -> Fault {
         Fault::Changed(Arc::new(change))
@@ -58,8 +70,30 @@ impl Fault {
         Fault::changed(move |body| body.replace(&from, &to))
     }
 
-    /// The true response, once so many requests have come in. (If they don't within three seconds, which is less than
-    /// the connector waits, the connection ends.)
+    /// The true response, with the first occurrence of a text in its body replaced.
+    pub fn first_replaced(from: &str, to: &str) -> Fault {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        Fault::changed(move |body| body.replacen(&from, &to, 1))
+    }
+
+    /// The true response, with its rows changed, and its counts to match.
+    pub fn rows_changed(change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) -> Fault {
+        Fault::changed(move |body| {
+            let mut page: Value = serde_json::from_str(&body).expect("JSON");
+            let Some(rows) = page["results"].as_array_mut() else {
+                return body;
+            };
+            change(rows);
+            let count = rows.len();
+            for name in ["queryCount", "resultsCount", "count"] {
+                page[name] = count.into();
+            }
+            page.to_string()
+        })
+    }
+
+    /// The true response, held back until `requests` requests have arrived. (If they don't within three seconds, which
+    /// is less than the connector waits, the connection ends.)
     pub fn held_until(api: &FakeApi, requests: usize) -> Fault {
         let api = api.clone();
         Fault::changed(move |body| {

@@ -1,4 +1,4 @@
-//! The truth behind the fake API: bars, splits, corrections, and what a plan shows of them at a moment.
+//! The data behind the fake API: bars, splits, dividends, and the part that a plan shows at a moment.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Months, Utc};
 use super::bar_size::BarSize;
 use super::days::{Date, date, date_in, midnight, moment, moment_at, new_york_date, new_york_midnight, zone_of};
 
-/// One bar as it was traded, or as the API shows it.
+/// One bar as traded, or as the API shows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TradedBar {
     pub open: f64,
@@ -40,7 +40,7 @@ impl TradedBar {
         TradedBar { shown_from: Some(moment), ..self }
     }
 
-    /// The bar after splits of so many new shares for an old one.
+    /// The bar after splits, with `ratio` new shares for each old one.
     fn rescaled(self, ratio: f64) -> TradedBar {
         let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
         TradedBar {
@@ -55,7 +55,7 @@ impl TradedBar {
     }
 }
 
-/// What the API answered about AAPL in the first days of 2023: open, high, low, close, volume, average, trades.
+/// Recorded bars of AAPL from the first days of 2023: open, high, low, close, volume, average price, trades.
 #[rustfmt::skip]
 pub const AAPL: [(Date, TradedBar); 6] = [
     (date(2023, 1, 3), bar(130.28, 130.9, 124.17, 125.07, 112_117_471.0, 125.725, 1_021_065)),
@@ -78,7 +78,7 @@ pub struct Split {
     pub first_day: Date,
     /// New shares for an old one.
     pub ratio: f64,
-    /// From when on the API knows it.
+    /// When the API starts to show it.
     pub known_from: DateTime<Utc>,
 }
 
@@ -95,11 +95,11 @@ pub struct Dividend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanFloor {
     On(Date),
-    /// So many years before the market's today, and so a day later every day.
+    /// This many years before the market's today; moves on by a day every day.
     YearsBack(u32),
 }
 
-/// What the API does with a range that begins before the plan's history and ends within it: sources disagree.
+/// How the API handles a range that begins before the plan's history and ends within it. Sources disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartialCoverage {
     Shortened,
@@ -115,7 +115,7 @@ pub struct Market {
     pub bars: BTreeMap<(BarSize, String), Bars>,
     pub splits: Vec<Split>,
     pub dividends: Vec<Dividend>,
-    /// Bars that begin later are not there yet.
+    /// Bars that begin later do not exist yet.
     pub now: DateTime<Utc>,
     /// Whether the plan shows today's bars.
     pub shows_today: bool,
@@ -156,13 +156,13 @@ impl Market {
         self.bars.entry((size, ticker.to_owned())).or_default()
     }
 
-    /// Takes a bar away.
+    /// Removes a bar.
     pub fn remove(&mut self, size: BarSize, ticker: &str, start: i64) -> &mut Market {
-        self.bars_of(size, ticker).remove(&start).expect("a bar that is there");
+        self.bars_of(size, ticker).remove(&start).expect("an existing bar");
         self
     }
 
-    /// Adds a split, which the API knows from the midnight on that begins its first day.
+    /// Adds a split, which the API shows from the midnight that begins its first day.
     pub fn split(&mut self, ticker: &str, first_day: Date, ratio: f64) -> &mut Market {
         let known_from = moment_at(new_york_midnight(first_day));
         self.splits.push(Split { ticker: ticker.to_owned(), first_day, ratio, known_from });
@@ -218,25 +218,25 @@ impl Market {
             .collect()
     }
 
-    /// How many new shares one of a moment has become.
+    /// The number of new shares that a share of a given moment has become.
     fn ratio(&self, ticker: &str, start: i64) -> f64 {
         let day = new_york_date(moment_at(start));
         let splits = self.splits.iter().filter(|split| split.ticker == ticker && split.known_from <= self.now);
         splits.filter(|split| day < split.first_day).map(|split| split.ratio).product()
     }
 
-    /// The tickers of which there are bars of a size.
+    /// The tickers that have bars of a size.
     pub fn tickers(&self, size: BarSize) -> impl Iterator<Item = &str> {
         self.bars.keys().filter(move |(of, _)| *of == size).map(|(_, ticker)| ticker.as_str())
     }
 }
 
-/// What the tickers of its market begin with; nothing for a stock.
+/// The prefix of a ticker's market; empty for a stock.
 pub fn prefix_of(ticker: &str) -> &str {
     ticker.find(':').map_or("", |place| &ticker[..=place])
 }
 
-/// The weekdays among so many days from `first` on.
+/// The weekdays among the `days` days from `first` on.
 pub fn weekdays(first: Date, days: u64) -> impl Iterator<Item = Date> {
     use chrono::{Datelike, Weekday};
     let day = move |number| first + Days::new(number);

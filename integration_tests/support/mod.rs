@@ -1,4 +1,4 @@
-//! What the tests share: the truth, fake servers that answer from it, and the connector that is run against them.
+//! Shared by the tests: a model of the market, fake servers that answer from it, and a connector to run against them.
 
 pub mod answers;
 pub mod backend;
@@ -9,6 +9,7 @@ pub mod days;
 pub mod destination;
 pub mod fake_api;
 pub mod fault;
+pub mod golden;
 pub mod market;
 pub mod output;
 mod output_checks;
@@ -18,7 +19,7 @@ pub mod streams;
 pub mod tls_server;
 pub mod truth;
 
-/// The suite tries one of so many places of what can be tried at many; `EVERY_PLACE=all` tries all of them.
+/// The suite only tries every `step`-th place; `EVERY_PLACE=all` tries all of them.
 pub fn sampled(step: usize) -> usize {
     let is_all = std::env::var("EVERY_PLACE").is_ok_and(|value| value == "all");
     if is_all { 1 } else { step }

@@ -1,4 +1,4 @@
-//! What a command wrote, whole or cut off, and what must hold of it.
+//! The output of a command, complete or cut off, and the checks that every output must pass.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,26 +17,26 @@ pub struct Output {
     pub exit_code: Option<i32>,
 }
 
-/// How many of the records are held against the schema of the protocol.
+/// How many records are validated against the protocol's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scrutiny {
     EveryRecord,
-    /// Only the first: for tests with many runs.
+    /// Only the first, in tests with many runs.
     FirstRecord,
 }
 
 impl Output {
-    /// The output of a command that ended by itself, checked.
+    /// Checks the output of a command that ended normally.
     pub fn new(stdout: Vec<u8>, exit_code: i32) -> Output {
         Output::checked(stdout, Some(exit_code), Scrutiny::EveryRecord)
     }
 
-    /// The output of a command that was killed, checked as far as it goes.
+    /// Checks the output of a killed command, without its incomplete last line.
     pub fn cut_off(stdout: Vec<u8>) -> Output {
         Output::checked(stdout, None, Scrutiny::EveryRecord)
     }
 
-    /// Takes the lines apart; every whole one must be a message of the protocol, and none may hold the key.
+    /// Parses the lines: every complete one must be a message of the protocol, and none may contain the key.
     pub fn checked(stdout: Vec<u8>, exit_code: Option<i32>, scrutiny: Scrutiny) -> Output {
         let mut text = String::from_utf8(stdout).expect("UTF-8");
         assert!(!text.contains(KEY), "the key is in the output");
@@ -51,13 +51,13 @@ impl Output {
         output
     }
 
-    /// What a run that was killed after so many lines would have written.
+    /// The output of a run that was killed after `count` lines.
     pub fn first_lines(&self, count: usize) -> Output {
         let text: String = self.text.split_inclusive('\n').take(count).collect();
         Output { text, messages: self.messages.iter().take(count).cloned().collect(), exit_code: None }
     }
 
-    /// What the protocol says of the order of messages, and that the records add up.
+    /// Checks the order of messages and the record counts.
     fn check_order(&self) {
         let errors = self.errors();
         if let Some(exit_code) = self.exit_code {
@@ -161,12 +161,13 @@ impl Output {
     /// Asserts the failure's type and the words of its message.
     #[track_caller]
     pub fn assert_failure(&self, failure_type: &str, words: &[&str]) {
+        assert_eq!(self.exit_code, Some(1), "it did not fail with {words:?}");
         let (found, message) = self.failure();
         assert_eq!(found, failure_type, "{message}");
         assert_words(message, words);
     }
 
-    /// Asserts how many logs there are of a level, and the words of each of them.
+    /// Asserts the number of logs of a level and the words of each.
     #[track_caller]
     pub fn assert_logs(&self, level: &str, words: &[&[&str]]) {
         let logs = self.logs(level);
@@ -178,13 +179,13 @@ impl Output {
 
     /// Asserts that a log of a level has certain words.
     #[track_caller]
-    pub fn assert_told(&self, level: &str, words: &[&str]) {
+    pub fn assert_logged(&self, level: &str, words: &[&str]) {
         let logs = self.logs(level);
         let has_words = |log: &&&str| words.iter().all(|word| log.contains(word));
         assert!(logs.iter().any(|log| has_words(&log)), "{level}, {words:?}: {logs:#?}");
     }
 
-    /// Asserts that nobody is warned.
+    /// Asserts that no warning was logged.
     #[track_caller]
     pub fn assert_no_warning(&self, context: &str) {
         assert_eq!(self.logs("WARN"), [""; 0], "{context}");
@@ -196,20 +197,37 @@ impl Output {
         (text(&status["status"]), status["message"].as_str().unwrap_or(""))
     }
 
+    /// Asserts that a check failed with these words in its message, and that the command itself succeeded.
+    #[track_caller]
+    pub fn assert_check_fails(&self, words: &[&str]) {
+        assert_eq!(self.exit_code, Some(0), "the check did not fail with {words:?}: {:?}", self.errors());
+        let (status, message) = self.connection_status();
+        assert_eq!(status, "FAILED", "the check did not fail with {words:?}");
+        assert_words(message, words);
+    }
+
+    /// Asserts that a check succeeded.
+    #[track_caller]
+    pub fn assert_check_succeeds(&self) {
+        assert_eq!(self.exit_code, Some(0), "{:?}", self.errors());
+        assert_eq!(self.connection_status(), ("SUCCEEDED", ""));
+    }
+
     /// The stream statuses, in their order.
     pub fn statuses(&self) -> Vec<&str> {
         let statuses = self.of_type("TRACE").filter(|message| message["trace"]["type"] == "STREAM_STATUS");
         statuses.map(|message| text(&message["trace"]["stream_status"]["status"])).collect()
     }
 
-    /// Asserts that all went well.
+    /// Asserts that the command succeeded.
+    #[track_caller]
     pub fn succeeded(self) -> Output {
         assert_eq!(self.exit_code, Some(0), "{:?}", self.errors());
         self
     }
 }
 
-/// Asserts that a message has the words that matter; how it is phrased otherwise is open.
+/// Asserts that a message has the words that matter, regardless of the rest of its text.
 #[track_caller]
 pub fn assert_words(message: &str, words: &[&str]) {
     for word in words {

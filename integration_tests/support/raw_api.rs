@@ -1,4 +1,4 @@
-//! The fake API on a bare socket, for what is broken below HTTP. Otherwise it responds as the one on wiremock does.
+//! The fake API on a bare socket, for faults below HTTP. Otherwise it responds like the one on wiremock.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use super::backend::FakeApi;
 use super::fault::Fault;
 use super::market::Market;
 
-/// Longer than any test lets the connector wait: it hangs up first.
+/// Longer than the connector waits in any test, so that it hangs up first.
 const FOR_EVER: Duration = Duration::from_secs(5);
 
 /// Serves `market` on a free port until the process ends.
@@ -27,7 +27,7 @@ pub fn start(market: Market) -> FakeApi {
     api
 }
 
-/// Answers the requests of one connection until it ends or is to end.
+/// Answers the requests of one connection until either side closes it.
 pub fn serve(api: &FakeApi, stream: impl Read + Write) {
     let mut stream = BufReader::new(stream);
     while let Some((target, headers)) = read_request(&mut stream) {

@@ -1,13 +1,12 @@
-//! A table and the syncs that keep it, held against what the market says that it must hold.
+//! A table and the syncs that fill it, compared with the market.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::bar_size::BarSize;
-use super::clock::SimulatedClock;
 use super::connector::{Connector, Destination, Output};
-use super::days::{Date, date_in, moment, moment_at, zone_of};
+use super::days::{Date, date_in, moment_at, zone_of};
 use super::fake_api::{FakeApi, Fault, Request};
 use super::market::{Market, TradedBar};
 use super::streams::stream_named;
@@ -26,7 +25,7 @@ impl Scenario {
         Scenario::with_api(FakeApi::start(market), tickers, stream, start_date)
     }
 
-    /// The same with a server that is there.
+    /// The same, with a running server.
     pub fn with_api(api: FakeApi, tickers: &str, stream: &str, start_date: &str) -> Scenario {
         let mut connector = Connector::new(&api, tickers);
         connector.set("start_date", start_date).stream(stream, "incremental");
@@ -53,20 +52,18 @@ impl Scenario {
         self.try_sync(now).succeeded()
     }
 
-    /// Successful syncs at noon of some days, from one date to another; what each of them wrote.
+    /// Syncs successfully at noon of each day from `first` to `last`; returns the outputs.
     pub fn sync_daily(&mut self, first: Date, last: Date) -> Vec<Output> {
         let days = first.iter_days().take_while(|day| *day <= last);
         days.map(|day| self.sync(&format!("{day}T12:00:00Z"))).collect()
     }
 
-    /// A sync that is cut off after so many lines, whose last STATE was kept.
-    pub fn sync_until_line(&mut self, now: &str, lines: usize) -> Output {
+    /// A sync that is cut off after `lines` lines; its last STATE is kept.
+    pub fn sync_until_line(&mut self, now: &str, lines: usize) {
         self.api.market().set_now(now);
         self.api.take_requests();
-        let clock = SimulatedClock::at(moment(now));
-        let output = self.connector.run_until_line(&clock, "read", lines);
+        let output = self.connector.run_until_line(now, lines);
         self.take(&output);
-        output
     }
 
     fn take(&mut self, output: &Output) {
@@ -81,7 +78,7 @@ impl Scenario {
         self.api.take_requests()
     }
 
-    /// What the table must hold: what the market shows of the configured days.
+    /// What the table must hold: everything that the market shows for the configured days.
     pub fn truth(&self) -> Destination {
         let config = &self.connector.config;
         let stream = self.connector.catalog["streams"][0]["stream"]["name"].as_str();
@@ -123,14 +120,14 @@ impl Scenario {
         assert_eq!(differences, [""; 0], "{context}: {} differences", differences.len());
     }
 
-    /// Changes a bar that is there.
+    /// Changes an existing bar.
     pub fn correct(&self, size: BarSize, ticker: &str, start: i64, change: impl FnOnce(&mut TradedBar)) {
         let mut market = self.api.market();
         let bar = market.bars_of(size, ticker).get_mut(&start);
-        change(bar.expect("a bar that is there"));
+        change(bar.expect("an existing bar"));
     }
 
-    /// From now on all requests after the first so many fail for good.
+    /// From now on, every request after the first `good_requests` fails permanently.
     pub fn break_after(&self, good_requests: usize) {
         self.api.inject_faults(move |number, _| (number >= good_requests).then(|| Fault::status(400, "", "{}")));
     }

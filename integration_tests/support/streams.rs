@@ -1,4 +1,4 @@
-//! The streams of bars that `discover` offers, so that a new one is tested as the others are.
+//! The streams of bars that `discover` offers, so that new ones are tested like the others.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::market::prefix_of;
 pub struct Stream {
     pub name: &'static str,
     pub size: BarSize,
-    /// If it has all tickers of a market, and not the configured ones: what those tickers begin with.
+    /// The prefix of its tickers, if it has all tickers of a market instead of the configured ones.
     pub market: Option<&'static str>,
 }
 
@@ -28,7 +28,7 @@ pub static STREAMS: LazyLock<Vec<Stream>> = LazyLock::new(|| {
 });
 
 impl Stream {
-    /// What the name says.
+    /// Derives the bar size and the market from the name.
     fn new(name: &str) -> Stream {
         let name: &'static str = name.to_owned().leak();
         let (subject, unit) = name.split_once("_by_").unwrap_or((name, "day"));
@@ -50,14 +50,14 @@ impl Stream {
     }
 }
 
-/// The stream of a name.
+/// The stream with this name.
 pub fn stream_named(name: &str) -> &'static Stream {
     let stream = STREAMS.iter().find(|stream| stream.name == name);
     stream.unwrap_or_else(|| panic!("discover offers no stream of bars called {name}"))
 }
 
 #[test]
-fn lengths_of_bars_are_told_from_the_names_of_streams() {
+fn stream_name_gives_the_length_of_its_bars() {
     for (name, multiplier, unit) in [
         ("stock_prices", 1, Unit::Day),
         ("stock_prices_by_week", 1, Unit::Week),

@@ -1,4 +1,4 @@
-//! The fake API behind TLS, with a certificate that can be trusted, is for another name, or is vouched for by nobody.
+//! The fake API behind TLS, with a good or a bad certificate.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -21,18 +21,18 @@ use super::raw_api::{self, serve};
 pub enum Certificate {
     /// Nothing, for a client that trusts the CA of [`TlsServer::ca_file`].
     Trusted,
-    /// It is for another name than `localhost`.
+    /// It is not for `localhost`.
     OtherName,
     /// It expired long ago.
     Expired,
-    /// Nobody vouches for it.
+    /// No authority signed it.
     SelfSigned,
 }
 
 /// The fake API behind TLS; it serves until the process ends.
 pub struct TlsServer {
     address: SocketAddr,
-    /// Answers the requests, and records which came through: with them the key did.
+    /// Answers the requests and records those that got through, and with them the key.
     pub api: FakeApi,
     folder: TempDir,
 }
@@ -67,7 +67,7 @@ impl TlsServer {
     }
 }
 
-/// The CA's certificate in PEM, and the configuration of a server with a certificate of the kind.
+/// The CA's certificate in PEM, and a server's configuration with a certificate of this kind.
 fn certified(kind: Certificate) -> (String, Arc<ServerConfig>) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! What a destination must hold: the records of a market's final bars, told from the market itself.
+//! What a destination must hold: the records of a market's final bars, derived from the market itself.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub fn record(size: BarSize, ticker: &str, start: i64, bar: &TradedBar, adjusted
     record
 }
 
-/// The number as the fake API writes it, and so as the connector passes it on.
+/// The number as the fake API writes it, which the connector passes on unchanged.
 fn number(value: f64) -> Number {
     value.to_string().parse().expect("a number")
 }

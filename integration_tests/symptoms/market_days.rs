@@ -67,7 +67,7 @@ fn trading_day_that_stays_empty_or_short_is_warned_about_and_kept_in_the_backlog
         let state = output.last_state();
         assert_eq!(state["backlog"], json!([DAY]));
         assert_eq!(state["date"], "2026-03-10", "the other days are read");
-        scenario.sync(NEXT_DAY).assert_told("WARN", &[DAY]);
+        scenario.sync(NEXT_DAY).assert_logged("WARN", &[DAY]);
         scenario.api.heal();
         let output = scenario.sync(NEXT_DAY);
         output.assert_no_warning("it is complete");
@@ -84,7 +84,7 @@ fn trading_day_that_has_not_changed_for_five_days_is_accepted() {
         let outputs = scenario.sync_daily(date(2026, 3, 11), date(2026, 3, 17));
         let told: Vec<usize> = outputs.iter().map(|output| output.logs("WARN").len()).collect();
         assert_eq!(told, [1, 1, 1, 1, 1, 1, 0], "{rows} rows");
-        outputs[5].assert_told("WARN", &[DAY, "accepted"]);
+        outputs[5].assert_logged("WARN", &[DAY, "accepted"]);
         assert_eq!(outputs[6].last_state()["backlog"], Value::Null);
     }
 }

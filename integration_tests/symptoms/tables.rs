@@ -191,8 +191,8 @@ fn split_is_noticed_although_a_clock_that_was_ahead_left_a_cursor_in_the_future(
         scenario.connector.state = Some(json!({stream: state}));
         scenario.api.market().split("AAPL", date(2026, 11, 23), 2.0);
         let output = scenario.sync("2026-11-24T12:00:00Z");
-        output.assert_told("WARN", &["AAPL", "future", &future[..10]]);
-        output.assert_told("WARN", &["AAPL", "split"]);
+        output.assert_logged("WARN", &["AAPL", "future", &future[..10]]);
+        output.assert_logged("WARN", &["AAPL", "split"]);
         let mut truth = scenario.truth();
         truth.rows.retain(|key, _| scenario.table.rows.contains_key(key));
         assert!(truth.rows.len() > 70);
@@ -247,7 +247,7 @@ fn bar_that_is_repeated_with_other_values_on_the_next_page_is_requested_again() 
         })
     });
     let output = scenario.sync(NOW);
-    output.assert_told("WARN", &["AAPL", "different values", "2026-05-08"]);
+    output.assert_logged("WARN", &["AAPL", "different values", "2026-05-08"]);
     scenario.assert_true("the whole bar is kept");
 }
 
