@@ -1,7 +1,5 @@
 //! `--debug`: LOG DEBUG for each request, on every command. On wiremock.
 
-use source_stock_ticker_api::{Environment, Terminal, run};
-
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::{Connector, Output};
 use crate::support::days::{date, moment};
@@ -18,16 +16,11 @@ fn api() -> FakeApi {
     FakeApi::start(market)
 }
 
-/// Runs a command with `--debug` before or behind it.
+/// Runs a command with `--debug` before or after it.
 fn run_with_debug(connector: &Connector, command: &str, is_in_front: bool) -> Output {
     let mut arguments = connector.arguments(command);
     arguments.insert(if is_in_front { 0 } else { arguments.len() }, "--debug".to_owned());
-    arguments.insert(0, "source-stock-ticker-api".to_owned());
-    let clock = SimulatedClock::at(moment(NOW));
-    let environment = Environment { clock, terminal: Terminal::default(), exchange: None, ..Environment::system() };
-    let mut stdout = Vec::new();
-    let exit_code = run(arguments, &environment, &mut stdout);
-    Output::new(stdout, exit_code.into())
+    connector.run_arguments(&SimulatedClock::at(moment(NOW)), arguments)
 }
 
 #[test]
@@ -50,7 +43,7 @@ fn every_request_of_a_read_is_logged_with_status_size_and_duration() {
 }
 
 #[test]
-fn check_tells_which_way_it_looked_for_the_tickers() {
+fn check_logs_how_it_looked_for_the_tickers() {
     let api = api();
     let output = run_with_debug(&Connector::new(&api, "TSLA,AAPL,TLSA"), "check", false).succeeded();
     let logs = output.logs("DEBUG");
@@ -60,7 +53,7 @@ fn check_tells_which_way_it_looked_for_the_tickers() {
 }
 
 #[test]
-fn without_the_flag_nothing_is_logged_for_debugging() {
+fn nothing_is_logged_for_debugging_without_the_flag() {
     let api = api();
     for command in ["check", "discover", "read"] {
         let output = Connector::new(&api, "TSLA,AAPL").run_at(NOW, command).succeeded();

@@ -1,4 +1,4 @@
-//! The commands as one calls them: arguments, messages, exit codes, and what is never shown.
+//! The commands: arguments, messages, exit codes, and secrets.
 
 mod check;
 mod check_failures;

@@ -1,8 +1,8 @@
-//! `read`: what comes out, in which order, and what the dates of the configuration do.
+//! `read`: its records, their order, and the dates of the configuration.
 
 use serde_json::{Value, json};
 
-use crate::support::connector::{Connector, Destination};
+use crate::support::connector::Connector;
 use crate::support::days::{Date, date};
 use crate::support::fake_api::{FakeApi, Fault, KEY};
 use crate::support::market::{Market, TradedBar};
@@ -33,11 +33,8 @@ fn tutorials_transcript_is_reproduced_in_both_sync_modes() {
     for sync_mode in ["full_refresh", "incremental"] {
         connector.stream("stock_prices", sync_mode);
         let output = connector.run_binary("read").succeeded();
-        let expected = TSLA.map(|(day, close)| ("TSLA".to_owned(), day.to_string(), close));
-        let prices = output.prices();
-        let prices: Vec<_> =
-            prices.into_iter().map(|(ticker, day, close)| (ticker.to_owned(), day.to_owned(), close)).collect();
-        assert_eq!(prices, expected);
+        let days = TSLA.map(|(day, close)| (day.to_string(), close));
+        assert_eq!(output.prices(), days.each_ref().map(|(day, close)| ("TSLA", day.as_str(), *close)));
         let begin = r#""data":{"date":"2020-12-18","stock_ticker":"TSLA","price":695,"open":694.5,"#;
         assert!(output.text.contains(begin), "a close of 695 is not written as 695.0");
         assert_eq!(output.statuses(), ["STARTED", "RUNNING", "COMPLETE"]);
@@ -52,7 +49,7 @@ fn tutorials_transcript_is_reproduced_in_both_sync_modes() {
         let known = json!({"since": "2020-12-15", "date": "2020-12-21",
                            "adjusted": true, "blocks": state["blocks"]});
         assert_eq!(*state, known);
-        assert_eq!(state["blocks"].as_str().unwrap().split(' ').count(), 5, "one a bar");
+        assert_eq!(state["blocks"].as_str().unwrap().split(' ').count(), 5, "one per bar");
         assert_eq!(output.states().len(), 2, "one after the page, one at the end");
     }
 }
@@ -75,17 +72,11 @@ fn record_holds_every_field_of_the_bar() {
 }
 
 #[test]
-fn records_are_stamped_in_milliseconds() {
-    let output = Connector::new(&api(), "TSLA").run_at(NOW, "read").succeeded();
-    let stamps = output.messages.iter().filter_map(|message| message["record"]["emitted_at"].as_i64());
-    assert_eq!(stamps.collect::<Vec<_>>(), [1_608_638_400_000; 5]);
-}
-
-#[test]
-fn without_dates_the_last_seven_days_are_read() {
+fn last_seven_days_are_read_without_dates_and_stamped_in_milliseconds() {
     let api = api();
     let output = Connector::new(&api, "TSLA").run_at(NOW, "read").succeeded();
-    assert_eq!(output.records().len(), 5);
+    let stamps = output.messages.iter().filter_map(|message| message["record"]["emitted_at"].as_i64());
+    assert_eq!(stamps.collect::<Vec<_>>(), [1_608_638_400_000; 5]);
     let requests = api.take_requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].path, "/v2/aggs/ticker/TSLA/range/1/day/2020-12-15/2020-12-21");
@@ -96,14 +87,14 @@ fn without_dates_the_last_seven_days_are_read() {
 fn todays_bar_is_not_emitted_before_the_day_is_over_in_new_york() {
     let api = api();
     api.market().day("TSLA", date(2020, 12, 22), TradedBar::closing_at(640.34));
-    let output = Connector::new(&api, "TSLA").run_at("2020-12-23T04:59:59Z", "read").succeeded();
-    assert_eq!(output.prices().last().unwrap().1, "2020-12-21", "it is still the 22nd there");
-    let output = Connector::new(&api, "TSLA").run_at("2020-12-23T05:00:00Z", "read").succeeded();
-    assert_eq!(output.prices().last().unwrap().1, "2020-12-22");
+    for (now, last) in [("2020-12-23T04:59:59Z", "2020-12-21"), ("2020-12-23T05:00:00Z", "2020-12-22")] {
+        let output = Connector::new(&api, "TSLA").run_at(now, "read").succeeded();
+        assert_eq!(output.dates().last(), Some(&last), "{now}");
+    }
 }
 
 #[test]
-fn key_is_sent_in_the_authorization_header_alone() {
+fn key_is_only_sent_in_the_authorization_header() {
     let api = api();
     Connector::new(&api, "TSLA").run_binary("check");
     Connector::new(&api, "TSLA").run_binary("read").succeeded();
@@ -133,34 +124,24 @@ fn end_date_is_the_last_day_read_and_can_be_moved() {
 }
 
 #[test]
-fn start_date_in_the_future_reads_nothing_and_can_be_taken_back() {
+fn start_date_of_today_or_in_the_future_reads_nothing_and_can_be_moved_back() {
     let api = api();
     let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2021-06-01");
-    let first = connector.run_at(NOW, "read").succeeded();
-    first.assert_logged("INFO", &["stock_prices, TSLA", "2021-06-01", "not over"]);
-    connector.set("start_date", "2020-12-15").resume_from(&first);
+    for start_date in ["2020-12-22", "2021-06-01"] {
+        let first = connector.set("start_date", start_date).run_at(NOW, "read").succeeded();
+        first.assert_logged("INFO", &["stock_prices, TSLA", start_date, "not over"]);
+        assert_eq!((first.records().len(), api.take_requests().len()), (0, 0), "{start_date}");
+        connector.resume_from(&first);
+    }
+    connector.set("start_date", "2020-12-15");
     assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 5);
 }
 
 #[test]
-fn start_date_of_today_reads_nothing_yet() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2020-12-22");
-    let output = connector.run_at(NOW, "read").succeeded();
-    output.assert_logged("INFO", &["stock_prices, TSLA", "2020-12-22", "not over"]);
-    assert_eq!((output.records().len(), api.take_requests().len()), (0, 0));
-}
-
-#[test]
 fn second_sync_of_a_single_day_says_that_it_is_up_to_date() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2020-12-21");
-    let first = connector.run_at(NOW, "read").succeeded();
-    connector.resume_from(&first);
-    let second = connector.run_at(NOW, "read").succeeded();
+    let mut connector = Connector::new(&api(), "TSLA");
+    let first = connector.set("start_date", "2020-12-21").run_at(NOW, "read").succeeded();
+    let second = connector.resume_from(&first).run_at(NOW, "read").succeeded();
     second.assert_logged("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
 }
 
@@ -176,28 +157,24 @@ fn pages_of_days_before_one_that_fails_are_not_emitted() {
     connector.set("end_date", Value::Null).resume_from(&first);
     let second = connector.run_at(NOW, "read");
     assert_eq!(second.exit_code, Some(1));
-    assert_eq!((second.records().len(), second.last_state()), (0, first.last_state()), "they are compared as a whole");
+    assert_eq!((second.records().len(), second.last_state()), (0, first.last_state()), "pages are compared as a whole");
 }
 
 #[test]
-fn start_date_that_is_moved_back_reads_the_missing_part_alone() {
+fn start_date_that_is_moved_back_reads_only_the_missing_part() {
     let api = api();
     let mut connector = Connector::new(&api, "TSLA");
     connector.set("start_date", "2020-12-17");
-    let mut table = Destination::default();
     let first = connector.run_at(NOW, "read").succeeded();
-    assert_eq!(table.load(&first), 0);
     connector.set("start_date", "2020-12-15").resume_from(&first);
     let second = connector.run_at(NOW, "read").succeeded();
-    assert_eq!(table.load(&second), 0);
     assert_eq!(second.prices(), [("TSLA", "2020-12-15", 633.25), ("TSLA", "2020-12-16", 622.77)]);
     let state = &second.last_state()["TSLA"];
     assert_eq!((&state["since"], &state["date"]), (&json!("2020-12-15"), &json!("2020-12-21")));
     for start_date in [json!("2020-12-18"), Value::Null] {
         connector.set("start_date", start_date).resume_from(&second);
         let third = connector.run_at(NOW, "read").succeeded();
-        let (records, state) = (third.records().len(), third.last_state());
-        assert_eq!((records, state), (0, second.last_state()), "moved later or taken away");
+        assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()), "moved later or removed");
     }
 }
 
@@ -219,7 +196,7 @@ fn days_on_several_pages_are_one_block() {
         assert_eq!(output.records().len(), 5);
         assert_eq!(output.last_state()["TSLA"]["date"], "2020-12-21");
         let requests = api.take_requests();
-        assert_eq!(requests.len(), 6, "and once more, because a split may have come between");
+        assert_eq!(requests.len(), 6, "three pages, requested again because a split may have come in between");
         assert!(requests.iter().all(|request| request.query.contains("adjusted=true")));
     }
 }

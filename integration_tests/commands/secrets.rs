@@ -1,4 +1,4 @@
-//! No key and no password in any output, whatever was pasted where and whoever quotes it. On wiremock.
+//! No key and no password in any output, wherever it was pasted and whoever quotes it. On wiremock.
 
 use serde_json::json;
 
@@ -8,13 +8,13 @@ use crate::support::fake_api::{FakeApi, Fault, KEY};
 
 const PASSWORD: &str = "0ther-pa55word";
 
-/// What every command writes; the output helper has searched it for the key.
+/// The output of every command, which the helper has searched for the key.
 fn outputs(connector: &Connector) -> Vec<(&'static str, Output)> {
     ["check", "discover", "read"].map(|command| (command, connector.run_at(NOW, command))).into()
 }
 
 #[test]
-fn key_that_was_pasted_into_another_property_is_not_shown() {
+fn key_or_password_in_another_property_is_not_shown() {
     for (property, value) in [
         ("api_url", format!("https://api.polygon.io/v2?apiKey={KEY}")),
         ("api_url", format!("https://api.polygon.io/?apiKey={KEY}")),
@@ -22,6 +22,9 @@ fn key_that_was_pasted_into_another_property_is_not_shown() {
         ("api_url", format!("https://{KEY}@api.polygon.io")),
         ("api_url", format!("ftp://{KEY}")),
         ("api_url", KEY.to_owned()),
+        ("api_url", format!("https://user:{PASSWORD}@api.polygon.io")),
+        ("api_url", format!("http://user:{PASSWORD}@127.0.0.1:9")),
+        ("api_url", format!("https://api.polygon.io/v2?token={PASSWORD}")),
         ("start_date", KEY.to_owned()),
         ("end_date", format!("2026-{KEY}")),
         ("adjusted", KEY.to_owned()),
@@ -34,21 +37,13 @@ fn key_that_was_pasted_into_another_property_is_not_shown() {
         for (command, output) in outputs(&connector) {
             let message = if command == "check" { output.connection_status().1 } else { output.failure().1 };
             assert!(message.contains(&format!("\n{property}: ")), "{property}={value}: {message}");
+            assert!(!output.text.contains(PASSWORD), "{property}={value}: {message}");
         }
     }
 }
 
 #[test]
-fn key_in_a_configuration_with_other_problems_is_not_shown() {
-    for key in [json!([KEY]), json!({"key": KEY}), json!(format!("{KEY} {KEY}")), json!(format!("{KEY}\n{KEY}"))] {
-        let mut connector = Connector::with_url(&format!("https://x/?{KEY}"), ",");
-        connector.set("api_key", key);
-        assert_eq!(outputs(&connector).len(), 3);
-    }
-}
-
-#[test]
-fn key_with_a_line_break_is_refused_without_asking_the_api() {
+fn key_with_a_line_break_is_refused_without_a_request() {
     let api = FakeApi::start(three_pages());
     for key in ["pk_1\nSECRET", "pk_1\r\nX-Header: SECRET", "pk_1\tSECRET", "pk_1\u{e9}SECRET", "pk_1\0SECRET"] {
         let mut connector = connector(&api, "incremental");
@@ -60,32 +55,13 @@ fn key_with_a_line_break_is_refused_without_asking_the_api() {
         }
     }
     assert_eq!(api.take_requests().len(), 0);
-    // Around the key, blanks are a slip of the mouse.
+    // Blanks around the key are harmless.
     let mut connector = connector(&api, "incremental");
     connector.set("api_key", format!(" {KEY}\n"));
     assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 6);
 }
 
-#[test]
-fn password_in_the_api_url_is_not_shown() {
-    for url in [
-        format!("https://user:{PASSWORD}@api.polygon.io"),
-        format!("ftp://user:{PASSWORD}@host"),
-        format!("user:{PASSWORD}@host"),
-        format!("https://user:{PASSWORD}@h^st"),
-        format!("https://user:{PASSWORD}@"),
-        format!("http://user:{PASSWORD}@127.0.0.1:9"),
-        format!("https://api.polygon.io/v2?token={PASSWORD}"),
-        format!("https://api.polygon.io#{PASSWORD}"),
-    ] {
-        let connector = Connector::with_url(&url, "TSLA");
-        for (_, output) in outputs(&connector) {
-            assert!(output.text.contains("api_url: ") && !output.text.contains(PASSWORD), "{url}: {}", output.text);
-        }
-    }
-}
-
-/// Runs check and read against an API that answers every request in these words; `key` must not come out, nor `part`.
+/// Runs `check` and `read` against an API that answers every request with `body`; `part` of the key must not be shown.
 fn assert_hidden(key: &str, status: u16, body: &str, part: &str) {
     let api = FakeApi::start(three_pages());
     let answered = body.to_owned();
@@ -94,8 +70,8 @@ fn assert_hidden(key: &str, status: u16, body: &str, part: &str) {
     connector.set("api_key", key);
     for command in ["check", "read"] {
         let output = connector.run_at(NOW, command);
-        assert!(!output.text.contains(part), "{part} is shown of {body}: {}", output.text);
-        assert!(output.text.contains("(api_k"), "something stands in its place: {}", output.text);
+        assert!(!output.text.contains(part), "{part} of {body} is shown: {}", output.text);
+        assert!(output.text.contains("(api_key)"), "it is replaced: {}", output.text);
     }
 }
 
@@ -108,50 +84,32 @@ fn key_that_the_api_quotes_is_not_passed_on() {
 }
 
 #[test]
-fn key_that_a_message_would_be_cut_in_is_not_shown_in_part() {
-    for length in (270..295).step_by(4) {
-        let words = "x".repeat(length);
-        assert_hidden(KEY, 400, &format!(r#"{{"status":"ERROR","error":"{words}{KEY}{KEY}"}}"#), &KEY[..6]);
-    }
-}
-
-#[test]
 fn key_in_a_bar_that_can_not_be_read_is_not_shown_in_part() {
     for length in (180..320).step_by(7) {
         let api = FakeApi::start(three_pages());
         let odd = format!(r#""c":"{}{KEY}","was":"#, "x".repeat(length));
-        api.inject_faults(move |_, _| {
-            let odd = odd.clone();
-            Some(Fault::changed(move |body| body.replace(r#""c":"#, &odd)))
-        });
+        api.inject_faults(move |_, _| Some(Fault::replaced(r#""c":"#, &odd)));
         let output = connector(&api, "incremental").run_at(NOW, "read");
         assert_eq!(output.failure().0, "system_error");
         assert!(!output.text.contains(&KEY[..6]), "{}", output.text);
     }
 }
 
-/// A key that every encoding writes in another way.
-const ODD_KEY: &str = r#"pk"Ab\c/d+e=f&g<h_i~j"#;
-
-/// Its end, which no encoding changes.
-const END: &str = "=f&g<h_i~j";
-
 #[test]
-fn key_is_hidden_as_json_writes_it() {
-    let in_json = json!({"status": "ERROR", "error": format!("unknown: {ODD_KEY}")}).to_string();
-    assert_hidden(ODD_KEY, 400, &in_json, END);
+fn key_is_hidden_as_json_and_urls_write_it() {
+    let key = r#"pk"Ab\c/d+e=f&g<h_i~j"#;
     let in_text = r#"apiKey=pk\"Ab\\c/d+e=f&g<h_i~j is unknown"#;
-    assert_hidden(ODD_KEY, 400, in_text, END);
-    let twice = json!({"status": "ERROR", "error": in_text}).to_string();
-    assert_hidden(ODD_KEY, 400, &twice, END);
-}
-
-#[test]
-fn key_is_hidden_as_urls_write_it() {
-    // As JavaScript's encodeURIComponent and Python's quote write it.
-    assert_hidden(ODD_KEY, 400, "?apiKey=pk%22Ab%5Cc%2Fd%2Be%3Df%26g%3Ch_i~j", "g%3Ch_i~j");
-    // With everything encoded that is no letter and no digit.
-    assert_hidden(ODD_KEY, 400, "?apiKey=pk%22Ab%5Cc%2Fd%2Be%3Df%26g%3Ch%5Fi%7Ej", "h%5Fi%7Ej");
+    for (body, part) in [
+        (json!({"status": "ERROR", "error": format!("unknown: {key}")}).to_string(), "=f&g<h_i~j"),
+        (in_text.to_owned(), "=f&g<h_i~j"),
+        (json!({"status": "ERROR", "error": in_text}).to_string(), "=f&g<h_i~j"),
+        // As JavaScript's encodeURIComponent and Python's quote write it.
+        ("?apiKey=pk%22Ab%5Cc%2Fd%2Be%3Df%26g%3Ch_i~j".to_owned(), "g%3Ch_i~j"),
+        // With everything encoded except letters and digits.
+        ("?apiKey=pk%22Ab%5Cc%2Fd%2Be%3Df%26g%3Ch%5Fi%7Ej".to_owned(), "h%5Fi%7Ej"),
+    ] {
+        assert_hidden(key, 400, &body, part);
+    }
 }
 
 #[test]
