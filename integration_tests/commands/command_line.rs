@@ -24,7 +24,11 @@ fn spec_is_spec_json() {
         }
         assert_eq!(property["order"], place, "{name}: the file is in the order of the form");
         assert_eq!(property["pattern"].is_null(), property["pattern_descriptor"].is_null(), "{name}");
-        assert_eq!(property["airbyte_secret"].is_null(), name != "api_key", "its mere presence makes a property secret");
+        assert_eq!(
+            property["airbyte_secret"].is_null(),
+            name != "api_key",
+            "its mere presence makes a property secret"
+        );
     }
     assert_eq!(properties["start_date"]["always_show"], true);
 }

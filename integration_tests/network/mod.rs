@@ -1,4 +1,4 @@
-//! The way to the API: TLS, proxies, rate limits.
+//! The path to the API: TLS, proxies, rate limits.
 
 mod proxies;
 mod rate_limits;

@@ -1,4 +1,4 @@
-//! The modules of `src` use each other as the table in docs/design.md allows.
+//! The modules of `src` only use each other as the table in docs/design.md allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::source::{code, rust_files};
 
-/// Modules with what they may use.
+/// Modules, each with those that it may use.
 type Rules = BTreeMap<String, BTreeSet<String>>;
 
 /// The names in a cell, such as `a` and `b` of "`a`, `b`, shared".
@@ -33,7 +33,7 @@ fn rules() -> Rules {
     cells.iter().flat_map(rule).collect()
 }
 
-/// What each module uses.
+/// The modules that each module uses.
 fn uses() -> Rules {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut uses = Rules::new();

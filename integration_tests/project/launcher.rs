@@ -1,5 +1,5 @@
-//! What Airbyte's launcher does on Kubernetes, done here: `sh` evaluates `AIRBYTE_ENTRYPOINT` with the arguments
-//! appended, output goes into named pipes, and the exit code into a file. On wiremock.
+//! Runs the binary like Airbyte's launcher on Kubernetes: `sh` evaluates `AIRBYTE_ENTRYPOINT` with the arguments
+//! appended, the output goes into named pipes, and the exit code into a file. On wiremock.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -69,7 +69,7 @@ impl Pod {
         command.stdin(Stdio::null()).spawn().expect("sh runs")
     }
 
-    /// Reads a pipe to its end, in a thread of its own.
+    /// Reads a pipe to its end in a separate thread.
     fn drain(&self, pipe: &str) -> thread::JoinHandle<Vec<u8>> {
         let path = self.path(pipe);
         thread::spawn(move || {
@@ -104,13 +104,8 @@ fn every_command_runs_as_the_launcher_runs_it() {
     let catalog = pod.run("discover --config $ROOT/config/connectionConfiguration.json").succeeded();
     assert_eq!(catalog.messages[0]["type"], "CATALOG");
     assert_eq!(pod.run(READ).succeeded().records().len(), 900);
-}
-
-#[test]
-fn failure_is_in_the_exit_code_as_well() {
-    let pod = Pod::new("AAPL,^");
-    let output = pod.run(READ);
-    assert_eq!((output.exit_code, output.failure().0), (Some(1), "config_error"));
+    // The exit code shows a failure, too.
+    Pod::new("AAPL,^").run(READ).assert_failure("config_error", &["stock_ticker"]);
 }
 
 #[test]
@@ -119,8 +114,8 @@ fn cancel_in_the_middle_ends_it_quietly() {
     let mut launcher = pod.launch(READ);
     let stderr = pod.drain("stderr");
     let mut stdout = File::open(pod.path("stdout")).expect("a pipe");
-    stdout.read_exact(&mut [0; 2_000]).expect("so many bytes");
-    // The orchestrator goes away with its end of the pipe, and nobody sends a signal.
+    stdout.read_exact(&mut [0; 2_000]).expect("enough bytes");
+    // The orchestrator closes its end of the pipe and sends no signal.
     drop(stdout);
     assert!(launcher.wait().expect("it ends").success());
     assert_eq!((pod.exit_code(), stderr.join().expect("no panic")), (0, Vec::new()));

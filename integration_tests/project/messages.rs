@@ -1,4 +1,4 @@
-//! Every text for users in the source code has a row in the documentation.
+//! The documentation has a row for every message in the source code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn literals(source: &str) -> Vec<String> {
     literals
 }
 
-/// The value of the string literal that `source` continues with, and the source after it.
+/// The value of the string literal at the start of `source`, and the source after it.
 fn literal(source: &str) -> (String, &str) {
     let (mut value, mut rest) = (String::new(), source);
     loop {
@@ -59,7 +59,7 @@ fn literal(source: &str) -> (String, &str) {
     }
 }
 
-/// A text with `…` for what differs from case to case, and without what joins it to others.
+/// A text with `…` for its variable parts, and without the punctuation that joins it to others.
 fn normalized(text: &str) -> String {
     let (mut normalized, mut depth) = (String::new(), 0);
     for character in text.chars() {
@@ -79,7 +79,7 @@ fn normalized(text: &str) -> String {
     without_blanks(normalized.trim_matches(joins))
 }
 
-/// A hint that is not always there takes the blank next to it along.
+/// Removes the blanks around `…`, because an optional part takes its blank along.
 fn without_blanks(text: &str) -> String {
     text.replace(" …", "…").replace("… ", "…")
 }

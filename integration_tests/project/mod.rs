@@ -1,4 +1,4 @@
-//! The files around the code: what they name, what is kept in them, and how hosts run the binary.
+//! The files around the code: they agree with it and with each other. And how hosts run the binary.
 
 mod dependencies;
 mod files;

@@ -156,7 +156,8 @@ fn line_that_is_no_message_of_the_protocol_is_refused() {
         (3, changed(state(1.0), "/state/stream/stream_descriptor", json!({}))),
         (4, status("DONE")),
     ] {
-        let words = refusal(sync_with(place, message.clone()), Some(0)).unwrap_or_else(|| panic!("{message} is accepted"));
+        let words =
+            refusal(sync_with(place, message.clone()), Some(0)).unwrap_or_else(|| panic!("{message} is accepted"));
         assert!(words.contains("is no message of the protocol"), "{message}: {words}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees whose stdout goes elsewhere. On wiremock; the terminal is in memory.
+//! What a person sees at a terminal while stdout goes elsewhere. On wiremock; the terminal is in memory.
 
 mod inputs;
 mod sessions;
@@ -11,7 +11,7 @@ use source_stock_ticker_api::{Environment, Screen, Terminal, run};
 use crate::support::clock::SimulatedClock;
 use crate::support::days::moment;
 
-/// What is written to stderr.
+/// stderr in memory.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -25,7 +25,7 @@ impl Write for Sink {
     }
 }
 
-/// What stderr can show, and where stdout goes.
+/// The capabilities of stderr, and the target of stdout.
 #[derive(Clone, Copy)]
 enum Kind {
     /// stdout is a file.
@@ -34,15 +34,15 @@ enum Kind {
     Pipe,
     /// stdout is a file, and `NO_COLOR` is set.
     FileWithoutColors,
-    /// stderr is no terminal.
+    /// stderr is not a terminal.
     None,
 }
 
-/// A command that was run in a terminal.
+/// A command that ran in a terminal.
 struct Session {
     exit_code: u8,
     stdout: String,
-    /// With `\e` for the escape character, and each clearing of the line on a line of its own.
+    /// With `\e` for the escape character, and a new line before each sequence that clears the line.
     stderr: String,
 }
 

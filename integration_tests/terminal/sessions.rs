@@ -1,14 +1,12 @@
-//! Complete sessions, kept as files. With `UPDATE_GOLDEN=1` they are written anew.
+//! Complete sessions, kept as files; `UPDATE_GOLDEN=1` rewrites them.
 
-use std::path::Path;
-use std::{env, fs};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Kind, Session};
 use crate::support::connector::Connector;
 use crate::support::days::date;
 use crate::support::fake_api::{FakeApi, Fault};
+use crate::support::golden::assert_golden;
 use crate::support::market::Market;
 
 const NOW: &str = "2026-11-27T12:00:00Z";
@@ -27,35 +25,21 @@ fn arguments(words: &str) -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Each line of stdout and stderr against the kept ones.
+/// Compares stdout and stderr with the kept files.
 fn assert_as_kept(name: &str, session: &Session) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration_tests/golden/sessions");
     for (stream, written) in [("stdout", &session.stdout), ("stderr", &session.stderr)] {
-        let path = folder.join(format!("{name}.{stream}"));
-        if env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
-            fs::write(&path, written).expect("a file that can be written");
-        }
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            kept == *written,
-            "{} differs.\nkept:\n{kept}\nwritten:\n{written}\nIf the change is meant, set UPDATE_GOLDEN=1.",
-            path.display()
-        );
+        assert_golden(&format!("golden/sessions/{name}.{stream}"), written);
     }
     let codes = ["\\r", "\\e[2K", "\\e[1;31m", "\\e[1;33m", "\\e[0m"];
     let visible = codes.iter().fold(session.stderr.clone(), |text, code| text.replace(code, ""));
     // A word that is longer than a line, such as the path of a request, is not broken.
     let is_wide = |line: &&str| line.contains(' ') && line.chars().count() > 80;
-    assert_eq!(visible.lines().find(is_wide), None);
+    assert_eq!(visible.lines().find(is_wide), None, "{name}");
 }
 
-/// The messages of a type.
+/// The number of messages of a type.
 fn count(session: &Session, kind: &str) -> usize {
-    let messages = session.stdout.lines().map(|line| {
-        let message: Value = serde_json::from_str(line).expect("a message");
-        message["type"].as_str().expect("a type").to_owned()
-    });
-    messages.filter(|found| found == kind).count()
+    session.stdout.matches(&format!(r#"{{"type":"{kind}""#)).count()
 }
 
 #[test]
@@ -93,12 +77,17 @@ fn wait_after_429() {
 }
 
 #[test]
-fn typo() {
-    let session = Session::run(NOW, Kind::File, &arguments("read --confg c.json --catalog c.json"));
-    assert_eq!(session.exit_code, 1);
-    assert_as_kept("typo_argument", &session);
-    let session = Session::run(NOW, Kind::File, &arguments("chek --config c.json"));
-    assert_as_kept("typo_command", &session);
+fn command_lines_without_a_configuration() {
+    for (name, words, exit_code) in [
+        ("typo_argument", "read --confg c.json --catalog c.json", 1),
+        ("typo_command", "chek --config c.json", 1),
+        ("missing_file", "check --config no/such/config.json", 1),
+        ("help", "", 0),
+    ] {
+        let session = Session::run(NOW, Kind::File, &arguments(words));
+        assert_eq!(session.exit_code, exit_code, "{name}");
+        assert_as_kept(name, &session);
+    }
 }
 
 #[test]
@@ -111,13 +100,6 @@ fn typo_in_the_configuration() {
 }
 
 #[test]
-fn missing_file() {
-    let session = Session::run(NOW, Kind::File, &arguments("check --config no/such/config.json"));
-    assert_eq!(session.exit_code, 1);
-    assert_as_kept("missing_file", &session);
-}
-
-#[test]
 fn check_and_discover_that_succeed() {
     let connector = Connector::new(&api(), "TSLA");
     for command in ["check", "discover"] {
@@ -125,13 +107,6 @@ fn check_and_discover_that_succeed() {
         assert_eq!(session.exit_code, 0);
         assert_eq!(session.stderr.lines().last().map(|line| line.ends_with('.')), Some(true));
     }
-}
-
-#[test]
-fn no_arguments_print_the_help() {
-    let session = Session::run(NOW, Kind::File, &[]);
-    assert_eq!(session.exit_code, 0);
-    assert_as_kept("help", &session);
 }
 
 #[test]
