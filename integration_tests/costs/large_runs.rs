@@ -17,9 +17,9 @@ fn assert_states_do_not_outweigh_records(output: &Output, tickers: usize) {
     assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(tickers));
 }
 
-/// An API that knows so many tickers, and a connector that reads them.
-fn tickers(number: usize) -> (FakeApi, Connector, Vec<String>) {
-    let tickers: Vec<String> = (0..number).map(|number| format!("TICKER{number}")).collect();
+/// An API with `count` tickers, and a connector that reads them.
+fn tickers(count: usize) -> (FakeApi, Connector, Vec<String>) {
+    let tickers: Vec<String> = (0..count).map(|number| format!("TICKER{number}")).collect();
     let mut market = Market::at(FIRST_DAY);
     for ticker in &tickers {
         market.days(ticker, &[(date(2026, 11, 18), 10.0), (date(2026, 11, 19), 10.5)]);
@@ -47,7 +47,7 @@ fn states_do_not_outweigh_the_records_of_two_thousand_tickers() {
 fn states_do_not_outweigh_the_records_when_every_ticker_is_read_again() {
     let (api, mut connector, tickers) = tickers(800);
     let first = connector.run_at(FIRST_DAY, "read").succeeded();
-    // What is emitted again is announced by states of its own.
+    // Extra states announce what is emitted again.
     for ticker in &tickers {
         api.market().split(ticker, date(2026, 11, 20), 2.0);
     }

@@ -1,4 +1,4 @@
-//! What a sync costs in requests, and how large its states are.
+//! The number of requests of a sync, and the size of its states.
 
 mod large_runs;
 mod requests;

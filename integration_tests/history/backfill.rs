@@ -1,4 +1,4 @@
-//! Starts and ends that move: nothing is missing between what is read before and after, and all is on one price basis.
+//! Moving start and end dates: no gaps between old and new bars, and one price basis for all.
 
 use super::{DAYS_AND_HOURS, history};
 use crate::support::days::date;
@@ -6,7 +6,7 @@ use crate::support::days::date;
 const NOW: &str = "2026-11-20T12:00:00Z";
 
 #[test]
-fn history_that_is_read_in_chunks_backwards_has_no_holes() {
+fn history_that_is_read_backwards_in_chunks_has_no_gaps() {
     for stream in DAYS_AND_HOURS {
         for chunks in [
             [("2024-01-01", "2024-03-31"), ("2023-01-01", "2023-03-31"), ("2022-01-01", "2022-03-31")],
@@ -23,7 +23,7 @@ fn history_that_is_read_in_chunks_backwards_has_no_holes() {
 }
 
 #[test]
-fn start_date_that_is_moved_back_after_adjusted_was_flipped_misses_nothing() {
+fn start_date_that_is_moved_back_after_another_value_of_adjusted_misses_nothing() {
     for stream in DAYS_AND_HOURS {
         let mut scenario = history(stream, date(2024, 1, 1), 300, "2024-06-01");
         scenario.api.market().split("AAPL", date(2024, 7, 1), 2.0);
@@ -35,7 +35,7 @@ fn start_date_that_is_moved_back_after_adjusted_was_flipped_misses_nothing() {
 }
 
 #[test]
-fn split_while_the_end_date_lies_before_the_last_bar_leaves_one_basis() {
+fn split_with_an_end_date_before_the_last_bar_leaves_one_basis() {
     for stream in DAYS_AND_HOURS {
         for start_date in ["2023-10-02", "2024-01-01"] {
             let mut scenario = history(stream, date(2023, 9, 4), 310, "2024-01-01");

@@ -1,4 +1,4 @@
-//! Bars that are corrected, late, or gone: what changed is emitted again, and no more.
+//! Bars that are corrected, late, or gone: only changes are emitted again.
 
 use super::{DAYS_AND_HOURS, history};
 use crate::support::bar_size::BarSize;
@@ -9,7 +9,7 @@ use crate::support::scenario::Scenario;
 
 const NOW: &str = "2023-01-10T12:00:00Z";
 
-/// The figures that were recorded of AAPL in January 2023, read on the 10th.
+/// The recorded bars of AAPL from January 2023, read on the 10th.
 fn aapl() -> Scenario {
     let mut market = Market::at(NOW);
     for (day, bar) in AAPL {
@@ -21,7 +21,7 @@ fn aapl() -> Scenario {
 }
 
 #[test]
-fn corrected_bar_alone_is_emitted_again_whatever_field_changed() {
+fn only_the_corrected_bar_is_emitted_again_regardless_of_the_field() {
     let changes: [fn(&mut TradedBar); 6] = [
         |bar| bar.open += 0.01,
         |bar| bar.high += 0.01,
@@ -64,33 +64,15 @@ fn vanished_bar_is_warned_about_once_and_its_row_stays() {
 }
 
 #[test]
-fn history_that_is_suddenly_empty_is_asked_for_twice_and_warned_about_once() {
-    let mut aapl = aapl();
-    let (table, bars) = (aapl.table.clone(), aapl.api.market().bars.clone());
-    aapl.api.market().bars.clear();
-    let second = aapl.sync(NOW);
-    assert_eq!(aapl.requests().len(), 2, "it is not believed at once");
-    second.assert_logs("WARN", &[&["AAPL", "no longer returns any bars", "2023-01-09"]]);
-    aapl.sync(NOW).assert_no_warning("once");
-    assert_eq!(aapl.requests().len(), 2);
-    aapl.api.market().bars = bars;
-    let fourth = aapl.sync(NOW);
-    fourth.assert_no_warning("it is back");
-    assert_eq!(fourth.records().len(), 0);
-    assert_eq!(aapl.table, table);
-}
-
-#[test]
 fn response_that_is_empty_only_once_is_not_believed() {
     let mut aapl = aapl();
-    let empty = r#"{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK"}"#;
-    aapl.api.inject_faults(move |number, _| (number == 0).then(|| Fault::body(empty)));
+    aapl.api.inject_faults(|number, _| (number == 0).then(Fault::no_bars));
     let second = aapl.sync(NOW);
     second.assert_no_warning("it was empty once");
     assert_eq!((second.records().len(), aapl.requests().len()), (0, 2));
 }
 
-/// Their volumes settle overnight, and a plan's history moves on: neither is a restatement.
+/// Volumes settle overnight, and a plan's history moves on: neither is a restatement.
 #[test]
 fn corrected_session_is_no_restatement_on_a_plan_whose_history_moves_on() {
     for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
@@ -99,9 +81,7 @@ fn corrected_session_is_no_restatement_on_a_plan_whose_history_moves_on() {
             ("2014-01-02", &["11-20"], date(2026, 11, 19), "11-21", 4),
         ] {
             let mut scenario = history("stock_prices_by_hour", date(2024, 11, 20), 759, start_date);
-            let mut market = scenario.api.market();
-            market.plan(PlanFloor::YearsBack(2), coverage);
-            drop(market);
+            scenario.api.market().plan(PlanFloor::YearsBack(2), coverage);
             for now in syncs {
                 scenario.sync(&format!("2026-{now}T12:00:00Z"));
             }
@@ -116,7 +96,7 @@ fn corrected_session_is_no_restatement_on_a_plan_whose_history_moves_on() {
 }
 
 #[test]
-fn hours_of_an_api_that_is_fifteen_minutes_and_five_seconds_behind_are_emitted_finished() {
+fn hours_of_an_api_with_a_delay_of_fifteen_minutes_and_five_seconds_are_emitted_when_finished() {
     let day = date(2026, 3, 10);
     let starts: Vec<i64> = (9..16).map(|hour| new_york_time(day, hour, 0)).collect();
     let mut market = Market::at("2026-03-10T15:15:02Z");
@@ -159,7 +139,7 @@ fn minute_that_comes_late_is_emitted() {
 }
 
 #[test]
-fn renamed_ticker_is_told_once_and_costs_two_requests_a_sync() {
+fn ticker_whose_bars_are_all_gone_is_warned_about_once_and_costs_two_requests_a_sync() {
     for stream in DAYS_AND_HOURS {
         let mut scenario = history(stream, date(2026, 3, 2), 10, "2026-03-02");
         scenario.sync("2026-03-11T12:00:00Z");
@@ -167,7 +147,7 @@ fn renamed_ticker_is_told_once_and_costs_two_requests_a_sync() {
         let bars = std::mem::take(&mut scenario.api.market().bars);
         for day in 12..=16 {
             let output = scenario.sync(&format!("2026-03-{day}T12:00:00Z"));
-            let words: &[&[&str]] = &[&["AAPL", "renamed or delisted"]];
+            let words: &[&[&str]] = &[&["AAPL", "no longer returns any bars", "2026-03-10", "renamed or delisted"]];
             output.assert_logs("WARN", if day == 12 { words } else { &[] });
             assert_eq!(scenario.requests().len(), 2, "{stream} {day}: an empty response is not believed at once");
             assert!(!output.text.contains("up to date"), "{stream} {day}");

@@ -1,4 +1,4 @@
-//! Long intraday histories, which are read in blocks, several at a time.
+//! Long intraday histories, which are read in concurrent blocks.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -15,7 +15,7 @@ use crate::support::scenario::Scenario;
 const NOW: &str = "2026-11-20T12:00:00Z";
 const STREAM: &str = "stock_prices_by_hour";
 
-/// Two hours a session of a stock; a bar at midnight and one at noon of a coin.
+/// A stock with two hours a session, or a coin with a bar at midnight and one at noon.
 fn market(ticker: &str, first: Date, page_size: usize) -> Market {
     let mut market = Market::at(NOW);
     market.page_size = page_size;
@@ -55,15 +55,14 @@ fn long_history_is_read_once_in_order_and_without_a_warning() {
         assert_eq!(output.records().len(), rows, "{context}");
         assert!(output.dates().is_sorted(), "{context}");
         output.assert_no_warning(&context);
-        // Twice as many as there are pages: blocks don't fill them.
+        // Twice the number of pages, because blocks don't fill them.
         let (pages, requests) = (rows.div_ceil(page_size), scenario.requests().len());
         assert!(requests <= 2 * pages + 2, "{context}: {requests} for {pages} pages");
     }
 }
 
 #[test]
-fn range_without_bars_is_asked_for_once_more() {
-    const EMPTY: &str = r#"{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK"}"#;
+fn range_without_bars_is_requested_again() {
     for start_date in ["2026-03-02", "2026-11-02"] {
         let mut requests = {
             let mut scenario = scenario(20, start_date);
@@ -77,7 +76,7 @@ fn range_without_bars_is_asked_for_once_more() {
             let (is_first, empty) = (AtomicBool::new(true), path.clone());
             scenario.api.inject_faults(move |_, request| {
                 let is_empty = request.path == empty && is_first.swap(false, Relaxed);
-                is_empty.then(|| Fault::body(EMPTY))
+                is_empty.then(Fault::no_bars)
             });
             scenario.sync(NOW);
             scenario.set("start_date", "2026-03-02").sync(NOW);
@@ -87,7 +86,7 @@ fn range_without_bars_is_asked_for_once_more() {
 }
 
 #[test]
-fn blocks_are_read_while_an_earlier_one_is_not_answered() {
+fn blocks_are_requested_while_an_earlier_one_is_pending() {
     let api = raw_api::start(market("AAPL", date(2026, 3, 2), 20));
     let server = api.clone();
     api.inject_faults(move |number, _| (number == 1).then(|| Fault::held_until(&server, 6)));
@@ -104,13 +103,13 @@ fn years_before_the_first_bar_cost_few_requests() {
     let mut scenario = scenario(50_000, "2026-11-16");
     scenario.sync(NOW);
     scenario.set("start_date", "1996-01-02").sync(NOW);
-    scenario.assert_true("all of it");
+    scenario.assert_true("the whole history");
     let requests = scenario.requests().len();
     assert!(requests <= 10, "{requests} requests");
 }
 
 #[test]
-fn read_of_earlier_hours_that_fails_is_not_taken_for_the_plans_limit() {
+fn failed_read_of_earlier_hours_is_not_mistaken_for_the_plans_limit() {
     let mut scenario = scenario(50_000, "2026-11-02");
     scenario.sync(NOW);
     let is_first = AtomicBool::new(true);
@@ -122,7 +121,7 @@ fn read_of_earlier_hours_that_fails_is_not_taken_for_the_plans_limit() {
     output.assert_failure("system_error", &["AAPL"]);
     scenario.api.heal();
     scenario.sync(NOW);
-    scenario.assert_true("once it is answered");
+    scenario.assert_true("after a successful sync");
 }
 
 #[test]

@@ -12,21 +12,18 @@ use crate::support::scenario::Scenario;
 
 pub const DAYS_AND_HOURS: [&str; 2] = ["stock_prices", "stock_prices_by_hour"];
 
-/// Days or two hours a session of AAPL on so many days from `first` on, each with its own close.
+/// AAPL's days, or two hours of each session, for `days` days from `first` on; each bar has its own close.
 pub fn history(stream: &str, first: Date, days: u64, start_date: &str) -> Scenario {
     let mut market = Market::at("2026-11-20T12:00:00Z");
     for day in weekdays(first, days) {
-        let close = 200.0 + f64::from((day - date(2020, 1, 1)).num_days() as i32);
-        let bar = TradedBar::closing_at(close);
-        match stream {
-            "stock_prices" => market.day("AAPL", day, bar),
-            _ => market.bar(BarSize::HOUR, "AAPL", new_york_time(day, 10, 0), bar).bar(
-                BarSize::HOUR,
-                "AAPL",
-                new_york_time(day, 15, 0),
-                bar,
-            ),
-        };
+        let bar = TradedBar::closing_at(200.0 + f64::from((day - date(2020, 1, 1)).num_days() as i32));
+        if stream == "stock_prices" {
+            market.day("AAPL", day, bar);
+        } else {
+            for hour in [10, 15] {
+                market.bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
+            }
+        }
     }
     Scenario::new(market, "AAPL", stream, start_date)
 }

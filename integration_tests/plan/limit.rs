@@ -1,4 +1,4 @@
-//! History before the plan's: read from where the plan begins, with one warning.
+//! A start date before the plan's history: the read begins with the plan, with one warning.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::support::scenario::Scenario;
 
 const NOW: &str = "2026-11-20T15:00:00Z";
 
-/// How many bars of a ticker the plan shows.
+/// The number of bars per ticker that the plan shows.
 const WEEKS: usize = 105;
 
 /// Two tickers, one bar a week since 2014, and a plan with two years of history.
@@ -65,16 +65,12 @@ fn range_that_begins_before_the_plans_history_is_read_from_there_with_a_warning(
 }
 
 #[test]
-fn bars_that_the_plan_no_longer_shows_are_not_taken_for_gone() {
+fn bars_that_the_plan_no_longer_shows_are_not_considered_missing() {
     for coverage in BOTH {
         let mut scenario = two_years("AAPL", coverage);
-        let set_floor = |scenario: &Scenario, day| {
-            let mut market = scenario.api.market();
-            market.plan(PlanFloor::On(day), coverage);
-        };
-        set_floor(&scenario, date(2014, 1, 1));
+        scenario.api.market().plan(PlanFloor::On(date(2014, 1, 1)), coverage);
         scenario.set("end_date", "2024-09-30").sync(NOW);
-        set_floor(&scenario, date(2024, 11, 20));
+        scenario.api.market().plan(PlanFloor::On(date(2024, 11, 20)), coverage);
         let output = scenario.set("end_date", Value::Null).sync(NOW);
         assert_eq!(output.dates()[0], "2024-11-20");
         assert_eq!(output.records().len(), WEEKS);
@@ -134,8 +130,7 @@ fn market_before_the_plans_history_is_read_from_there() {
     let now = "2026-03-11T07:00:00Z";
     let mut market = Market::at(now);
     for ticker in ["AAPL", "TSLA"] {
-        let days = [6, 9, 10].map(|day| (date(2026, 3, day), 100.0 + f64::from(day)));
-        market.days(ticker, &days);
+        market.days(ticker, &[6, 9, 10].map(|day| (date(2026, 3, day), 100.0 + f64::from(day))));
     }
     market.plan(PlanFloor::On(date(2026, 3, 9)), PartialCoverage::Shortened);
     let mut scenario = Scenario::new(market, "AAPL", "market_prices", "2025-12-01");
@@ -154,26 +149,25 @@ fn market_before_the_plans_history_is_read_from_there() {
 }
 
 #[test]
-fn limit_that_one_ticker_has_found_is_used_by_the_next() {
+fn limit_found_by_one_ticker_is_used_by_the_next() {
     let mut scenario = two_years("AAPL,MSFT", PartialCoverage::Refused);
     scenario.sync(NOW);
     let requests = scenario.requests().into_iter();
     let asked: BTreeSet<String> =
         requests.filter(|request| request.path.contains("/MSFT/")).map(|request| request.path).collect();
     let range = |from: &str| format!("/v2/aggs/ticker/MSFT/range/1/day/{from}/2026-11-19");
-    // The first was sent ahead.
+    // The first one was prefetched.
     let expected = BTreeSet::from([range("2014-01-02"), range("2024-11-20")]);
     assert_eq!(asked, expected);
 }
 
 #[test]
-fn limit_that_was_found_for_crypto_costs_stocks_no_day() {
-    // By UTC, which crypto lives by, it is the next day already, and its history begins a day later.
+fn limit_found_for_crypto_costs_stocks_no_day() {
+    // Crypto's days are UTC's, where it is already the next day, so that its history begins a day later.
     let evening = "2026-11-21T03:00:00Z";
     let mut market = Market::at(evening);
     for ticker in ["X:BTCUSD", "AAPL"] {
-        let days = [20, 21, 22].map(|day| (date(2024, 11, day), f64::from(day)));
-        market.days(ticker, &days);
+        market.days(ticker, &[20, 21, 22].map(|day| (date(2024, 11, day), f64::from(day))));
     }
     market.plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
     let mut scenario = Scenario::new(market, "X:BTCUSD,AAPL", "stock_prices", "2024-11-20");
@@ -185,23 +179,22 @@ fn limit_that_was_found_for_crypto_costs_stocks_no_day() {
 }
 
 #[test]
-fn limit_that_one_stream_has_found_leaves_another_alone_that_begins_later() {
+fn limit_found_by_one_stream_does_not_affect_another_that_begins_later() {
     let mut scenario = two_years("AAPL", PartialCoverage::Refused);
     for day in weekdays(date(2026, 11, 2), 18) {
-        let start = new_york_time(day, 15, 0);
         let bar = TradedBar::closing_at(200.0);
-        scenario.api.market().bar(BarSize::HOUR, "AAPL", start, bar);
+        scenario.api.market().bar(BarSize::HOUR, "AAPL", new_york_time(day, 15, 0), bar);
     }
     let streams = ["stock_prices", "stock_prices_by_hour"];
     scenario.connector.stream(streams[1], "incremental");
     scenario.set("start_date", "2026-11-02").sync(NOW);
-    // Now days come first, and find the limit.
+    // Now the days are read first, and find the limit.
     let streams = streams.map(|stream| configured(stream, "incremental"));
     scenario.connector.catalog["streams"] = json!(streams);
     let output = scenario.set("start_date", "2014-01-02").sync(NOW);
     let of_hours = output.records().into_iter();
     let of_hours = of_hours.filter(|record| record["timestamp"].is_string());
-    assert_eq!(of_hours.count(), 0, "they are there already");
+    assert_eq!(of_hours.count(), 0, "they exist already");
     assert!(output.logs("WARN").len() <= 2, "{:?}", output.logs("WARN"));
 }
 
@@ -224,5 +217,5 @@ fn search_for_the_limit_that_fails_is_a_failure() {
     scenario.try_sync(NOW).assert_failure("system_error", &["AAPL"]);
     scenario.api.heal();
     scenario.sync(NOW);
-    scenario.assert_true("once it is answered");
+    scenario.assert_true("after a successful sync");
 }

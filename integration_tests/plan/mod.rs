@@ -1,4 +1,4 @@
-//! What a user's plan does not show, or no longer, whether the API shortens such ranges or refuses them.
+//! History that a user's plan does not show, or no longer, whether the API shortens such ranges or refuses them.
 
 mod limit;
 mod moving;

@@ -1,4 +1,4 @@
-//! A sync that is cut off, or fails, at any place: from what it had written, the next one leaves the truth.
+//! A sync that is cut off or fails anywhere: after the next one, the table is correct.
 
 use serde_json::{Value, json};
 
@@ -13,20 +13,20 @@ use crate::support::sampled;
 use crate::support::scenario::Scenario;
 use crate::support::streams::stream_named;
 
-/// When the table is read before the sync that is cut off, and when that sync is.
+/// The times of the sync before the one that is cut off, and of that one.
 const WEDNESDAY: &str = "2026-03-11T06:00:00Z";
 const SATURDAY: &str = "2026-03-14T12:00:00Z";
 
 const STREAMS: [&str; 5] =
     ["stock_prices", "stock_prices_by_week", "stock_prices_by_hour", "stock_prices_by_5_minutes", "market_prices"];
 
-/// What a sync is about when it is cut off.
+/// A reason for the sync that is cut off.
 struct Case {
     name: &'static str,
     streams: &'static [&'static str],
-    /// Brings the table up to the sync that is cut off.
+    /// Prepares the sync that is cut off.
     before: fn(&mut Scenario),
-    /// What happens between that sync and the next one.
+    /// Happens between that sync and the next one.
     between: fn(&mut Scenario),
     /// Configures the days that the table must hold.
     after: fn(&mut Scenario),
@@ -144,7 +144,7 @@ fn correct(scenario: &Scenario, day: u32, difference: f64) {
 }
 
 fn read_and_correct(scenario: &mut Scenario) {
-    // Afterwards, the bar is in one of the last two sessions, which are always compared.
+    // The bar is then in one of the last two sessions, which are always compared.
     scenario.sync("2026-03-13T12:00:00Z");
     correct(scenario, 12, 0.25);
 }
@@ -220,7 +220,7 @@ fn sync_that_fails_at_any_request_is_resumed_with_nothing_missing() {
 }
 
 #[test]
-fn every_state_is_one_to_resume_from() {
+fn every_state_can_be_resumed_from() {
     for case in CASES {
         for stream in case.streams {
             let mut scenario = case.scenario(stream);
@@ -230,7 +230,7 @@ fn every_state_is_one_to_resume_from() {
             let states: Vec<usize> = (1..=whole.messages.len()).filter(is_state).collect();
             assert!(states.len() > 1, "{}, {stream}", case.name);
             for lines in states.into_iter().step_by(sampled(5)) {
-                // The destination keeps what came before this STATE, and nothing after it.
+                // The destination keeps everything before this STATE, and nothing after it.
                 let kept = whole.first_lines(lines);
                 let mut scenario = case.scenario(stream);
                 scenario.table = before.clone();
@@ -241,7 +241,7 @@ fn every_state_is_one_to_resume_from() {
                 if before == Destination::default() && case.name != "the tutorial's state" {
                     let total = kept.records().len() + records;
                     let once = whole.records().len();
-                    // At most one block comes twice, which is less than the history of a ticker.
+                    // At most one block is emitted twice, which is less than the history of a ticker.
                     let most = once + once / 2;
                     assert!((once..=most).contains(&total), "{context}: {total} of {once}");
                 }

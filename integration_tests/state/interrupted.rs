@@ -1,5 +1,5 @@
-//! A run that is ended from outside: what was written stays true, and the next run brings the rest. On wiremock, but for
-//! an API that is silent.
+//! A run that is ended from outside: its output stays valid, and the next run adds the rest. On wiremock, except for the
+//! silent API.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -40,25 +40,21 @@ fn start(connector: &Connector) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
 }
 
-/// Reads so many bytes, kills the run, and returns all that it wrote.
+/// Kills a run after `bytes` bytes of output; returns everything that it wrote.
 fn killed_after(connector: &Connector, bytes: usize) -> Output {
     let mut child = start(connector);
     let mut text = vec![0; bytes];
-    child.stdout.as_mut().expect("a pipe").read_exact(&mut text).expect("so many bytes");
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut text).expect("enough bytes");
     child.kill().expect("it runs");
     child.wait().expect("it ends");
-    // What the pipe still holds was written before the end, too.
+    // The rest of the pipe was also written before the end.
     child.stdout.take().expect("a pipe").read_to_end(&mut text).expect("the rest");
     Output::cut_off(text)
 }
 
 #[test]
-fn run_that_is_killed_anywhere_and_resumed_misses_nothing() {
+fn run_that_is_killed_anywhere_is_resumed_with_nothing_missing() {
     assert_resumes_after_kills("incremental", 10);
-}
-
-#[test]
-fn full_refresh_that_is_killed_and_resumed_misses_nothing() {
     assert_resumes_after_kills("full_refresh", 5);
 }
 
@@ -84,13 +80,13 @@ fn assert_resumes_after_kills(sync_mode: &str, points: usize) {
 }
 
 #[test]
-fn reader_that_leaves_ends_it_quietly() {
+fn closed_pipe_ends_the_run_quietly() {
     let api = FakeApi::start(market());
     let connector = connector(&api.url());
     for after in [0, 1, 5_000, 100_000, 200_000] {
         let mut child = start(&connector);
         let mut text = vec![0; after];
-        child.stdout.take().expect("a pipe").read_exact(&mut text).expect("so many bytes");
+        child.stdout.take().expect("a pipe").read_exact(&mut text).expect("enough bytes");
         let ended = child.wait_with_output().expect("it ends");
         assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
     }
@@ -103,7 +99,7 @@ fn silent_api() -> FakeApi {
     api
 }
 
-/// Waits until the run has said that it has started: then it waits for an answer.
+/// Waits until the run has reported that it started; from then on it waits for a response.
 fn wait_for_start(child: &mut Child) {
     child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("a byte");
 }
@@ -114,11 +110,11 @@ fn send_signal(signal: &str, process: u32) {
 }
 
 #[test]
-fn signal_ends_the_process_by_itself_even_while_it_waits_for_an_answer() {
+fn signal_ends_the_process_even_while_it_waits_for_a_response() {
     let api = silent_api();
     for (name, number) in [("TERM", 15), ("INT", 2)] {
         let connector = connector(&api.url());
-        // Whoever runs the tests in the background of a script has SIGINT ignored, and children inherit that.
+        // In the background of a script SIGINT is ignored, and children inherit that.
         let mut command = Command::new("env");
         command.args(["--default-signal=INT,TERM", BINARY]).args(connector.arguments("read"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("env runs");
@@ -131,9 +127,9 @@ fn signal_ends_the_process_by_itself_even_while_it_waits_for_an_answer() {
     }
 }
 
-/// As the first process of its own namespace, as in a container; where the system lets us make one.
+/// Like a container, a namespace runs it as the first process. Skipped where the system allows no namespace.
 #[test]
-fn signal_ends_the_first_process_of_a_container_too() {
+fn signal_ends_the_first_process_of_a_container() {
     let in_namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
     let may_be_made = Command::new("unshare").args(in_namespace).arg("true").output();
     if !may_be_made.is_ok_and(|ended| ended.status.success()) {
@@ -156,7 +152,7 @@ fn signal_ends_the_first_process_of_a_container_too() {
 }
 
 #[test]
-fn disk_that_is_full_in_the_middle_fails_the_run() {
+fn full_disk_fails_the_run() {
     let api = FakeApi::start(market());
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
     let connector = connector(&api.url());

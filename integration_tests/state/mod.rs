@@ -1,4 +1,4 @@
-//! States: where the next run goes on, whatever ended the one before.
+//! States: the next run resumes from them, regardless of how the last one ended.
 
 mod cut_off;
 mod handed_over;

@@ -1,10 +1,11 @@
-//! What holds for the state and the configuration of every stream.
+//! The state and the configuration of every stream.
 
 use serde_json::{Value, json};
 
 use crate::support::bar_size::BarSize;
 use crate::support::connector::configured;
 use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
+use crate::support::destination::primary_key;
 use crate::support::market::{Market, TradedBar};
 use crate::support::scenario::Scenario;
 use crate::support::streams::{STREAMS, Stream, stream_named};
@@ -15,7 +16,7 @@ pub const DAYS: [Date; 3] = [date(2026, 3, 6), date(2026, 3, 9), date(2026, 3, 1
 pub const TUESDAY: &str = "2026-03-10T07:00:00Z";
 pub const WEDNESDAY: &str = "2026-03-11T07:00:00Z";
 
-/// The starts of a day's bars of a ticker.
+/// The starts of a ticker's bars on a day.
 pub fn starts(size: BarSize, ticker: &str, day: Date) -> Vec<i64> {
     match size {
         BarSize::HOUR => (4..20).map(|hour| new_york_time(day, hour, 0)).collect(),
@@ -74,16 +75,16 @@ fn state_in_the_future_is_kept_by_every_stream() {
 }
 
 #[test]
-fn state_that_cannot_be_understood_is_refused_by_every_stream() {
+fn state_that_cannot_be_understood_is_refused_by_every_stream_in_both_sync_modes() {
     for stream in STREAMS.iter().map(|stream| stream.name) {
-        let mut scenario = scenario(stream);
-        let entry = json!({"since": "2026-01-01", "date": "soon", "timestamp": "soon"});
-        scenario.connector.state = Some(state_of(stream, &entry));
-        let output = scenario.try_sync(TUESDAY);
-        let (failure_type, message) = output.failure();
-        assert_eq!(failure_type, "config_error");
-        assert!(message.contains("To start over, omit --state") && message.contains(stream), "{message}");
-        assert_eq!(scenario.requests().len(), 0);
+        for sync_mode in ["incremental", "full_refresh"] {
+            let mut scenario = scenario(stream);
+            scenario.connector.stream(stream, sync_mode);
+            let entry = json!({"since": "2026-01-01", "date": "soon", "timestamp": "soon"});
+            scenario.connector.state = Some(state_of(stream, &entry));
+            scenario.try_sync(TUESDAY).assert_failure("config_error", &[stream, "To start over, omit --state"]);
+            assert_eq!(scenario.requests().len(), 0, "{stream}, {sync_mode}");
+        }
     }
 }
 
@@ -119,10 +120,8 @@ fn restated_history_of_one_ticker_is_read_again_and_the_other_is_left() {
         let second = scenario.sync(WEDNESDAY);
         scenario.assert_true(stream);
         second.assert_logs("WARN", &[&["TSLA", "split"]]);
-        let is_known = |record: &&&Value| {
-            let key = crate::support::destination::primary_key(record);
-            record["stock_ticker"] == "AAPL" && before.rows.contains_key(&key)
-        };
+        let is_known =
+            |record: &&&Value| record["stock_ticker"] == "AAPL" && before.rows.contains_key(&primary_key(record));
         assert_eq!(second.records().iter().filter(is_known).count(), 0, "{stream}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is special to hours and minutes: their times, when they are final, and what a night changes.
+//! Peculiarities of hours and minutes: their times, when they are final, and changes overnight.
 
 use serde_json::Value;
 
@@ -7,9 +7,8 @@ use crate::streams::every_stream::{DAYS, TUESDAY, WEDNESDAY, scenario, starts};
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Output;
 use crate::support::days::{date, new_york_time};
-use crate::support::market::{Market, TradedBar};
+use crate::support::market::TradedBar;
 use crate::support::output::assert_words;
-use crate::support::scenario::Scenario;
 
 #[test]
 fn intraday_bar_has_the_start_in_utc_and_the_trading_day_in_new_york() {
@@ -23,56 +22,6 @@ fn intraday_bar_has_the_start_in_utc_and_the_trading_day_in_new_york() {
     assert_eq!(shown(0), ("2026-03-06T09:00:00Z", "2026-03-06"), "04:00, winter time");
     assert_eq!(shown(15), ("2026-03-07T00:00:00Z", "2026-03-06"), "19:00 is the next day in UTC");
     assert_eq!(shown(16), ("2026-03-09T08:00:00Z", "2026-03-09"), "04:00, summer time");
-}
-
-/// Figures that were recorded of AAPL: the hours of 2024-04-29 around the opening, and the first minutes of 2025-02-25.
-#[test]
-fn recorded_hours_and_minutes_get_their_starts() {
-    let bar = |open, close, high, low, volume, vwap, trades| TradedBar {
-        open,
-        high,
-        low,
-        close,
-        volume: Some(volume),
-        traded: Some((vwap, trades)),
-        shown_from: None,
-    };
-    let hours = [
-        (1_714_377_600_000, bar(170.49, 172.13, 172.22, 170.49, 122_052.0, 171.7015, 2_549)),
-        (1_714_395_600_000, bar(173.55, 175.19, 176.03, 172.79, 15_427_918.0, 174.904, 165_516)),
-        (1_714_431_600_000, bar(173.57, 173.52, 173.77, 173.52, 28_117.0, 173.6269, 762)),
-    ];
-    let minutes = [
-        (1_740_474_000_000, bar(247.76, 246.81, 247.76, 246.81, 2_628.0, 247.117, 89)),
-        (1_740_474_060_000, bar(246.98, 247.0, 247.0, 246.98, 1_188.0, 246.9877, 56)),
-        (1_740_474_120_000, bar(247.0, 247.0, 247.0, 247.0, 952.0, 247.0297, 80)),
-    ];
-    for (stream, bars, day, starts) in [
-        (
-            "stock_prices_by_hour",
-            hours,
-            "2024-04-29",
-            ["2024-04-29T08:00:00Z", "2024-04-29T13:00:00Z", "2024-04-29T23:00:00Z"],
-        ),
-        (
-            "stock_prices_by_minute",
-            minutes,
-            "2025-02-25",
-            ["2025-02-25T09:00:00Z", "2025-02-25T09:01:00Z", "2025-02-25T09:02:00Z"],
-        ),
-    ] {
-        let mut market = Market::at("2026-01-05T12:00:00Z");
-        for (start, bar) in bars {
-            market.bar(crate::support::streams::stream_named(stream).size, "AAPL", start, bar);
-        }
-        let mut scenario = Scenario::new(market, "AAPL", stream, day);
-        let output = scenario.sync("2026-01-05T12:00:00Z");
-        let records = output.records();
-        let found: Vec<_> = records.iter().map(|record| &record["timestamp"]).collect();
-        assert_eq!(found, starts);
-        assert!(records.iter().all(|record| record["date"] == day));
-        scenario.assert_true(stream);
-    }
 }
 
 #[test]
@@ -92,7 +41,7 @@ fn syncs_in_the_middle_of_a_session_emit_each_bar_once_it_is_final() {
 }
 
 #[test]
-fn session_that_is_rebuilt_overnight_is_emitted_once_more_on_the_next_day() {
+fn session_that_is_corrected_overnight_is_emitted_again_on_the_next_day() {
     let mut scenario = scenario("stock_prices_by_hour");
     scenario.api.market().page_size = 50_000;
     scenario.set("stock_ticker", "AAPL").sync("2026-03-09T20:25:00Z");
@@ -125,7 +74,7 @@ fn half_days_and_days_without_a_bar_are_read_like_any_other() {
 }
 
 #[test]
-fn last_bar_that_is_not_on_the_first_page_is_not_taken_for_gone() {
+fn last_bar_is_not_considered_missing_when_it_is_not_on_the_first_page() {
     for page_size in 1..8 {
         let mut scenario = scenario("stock_prices_by_minute");
         scenario.sync(TUESDAY);
@@ -140,7 +89,7 @@ fn last_bar_that_is_not_on_the_first_page_is_not_taken_for_gone() {
 #[test]
 fn state_follows_every_block_of_hours() {
     let mut scenario = history("stock_prices_by_hour", date(2026, 1, 5), 300, "2026-01-05");
-    // Two calendar months fit into a page.
+    // A page has room for two calendar months.
     scenario.api.market().page_size = 90;
     let output = scenario.sync("2026-11-20T12:00:00Z");
     let kinds = output.messages.iter().map(|message| &message["type"]);
@@ -152,7 +101,7 @@ fn state_follows_every_block_of_hours() {
 }
 
 #[test]
-fn just_after_midnight_a_free_plan_is_not_asked_for_the_new_day_alone() {
+fn just_after_midnight_the_new_day_alone_is_not_requested_on_a_free_plan() {
     let mut scenario = scenario("stock_prices_by_minute");
     scenario.sync(TUESDAY);
     scenario.api.market().shows_today = false;

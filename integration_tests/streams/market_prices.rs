@@ -1,14 +1,15 @@
-//! The whole market: a request a weekday, as traded, and its last day asked for again.
+//! The whole market: one request per weekday, prices as traded, and the last day requested again.
 
 use serde_json::Value;
 
-use crate::support::bar_size::BarSize;
-use crate::support::days::{date, new_york_midnight};
+use crate::support::days::date;
 use crate::support::market::{Market, TradedBar};
 use crate::support::scenario::Scenario;
 
 const TUESDAY: &str = "2026-03-10T07:00:00Z";
 const WEDNESDAY: &str = "2026-03-11T07:00:00Z";
+
+const GROUPED: &str = "/v2/aggs/grouped/locale/us/market/stocks/";
 
 /// Friday, Monday and Tuesday of two tickers; read from Thursday on.
 fn market_prices() -> Scenario {
@@ -22,40 +23,33 @@ fn market_prices() -> Scenario {
 }
 
 /// The days of the last sync's requests, in the calendar's order.
-fn days_asked_for(scenario: &Scenario) -> Vec<String> {
+fn requested_days(scenario: &Scenario) -> Vec<String> {
     let requests = scenario.requests();
-    let mut days: Vec<_> = requests
-        .iter()
-        .filter(|request| request.path.contains("/grouped/"))
-        .map(|request| request.path.rsplit('/').next().unwrap().to_owned())
-        .collect();
+    let days = requests.iter().filter_map(|request| request.path.strip_prefix(GROUPED));
+    let mut days: Vec<_> = days.map(str::to_owned).collect();
     days.sort_unstable();
     days
 }
 
 #[test]
-fn each_weekday_is_asked_for_once_as_traded() {
+fn each_weekday_is_requested_once_as_traded() {
     let mut scenario = market_prices();
     scenario.api.market().split("TSLA", date(2026, 3, 10), 4.0);
     let output = scenario.set("adjusted", true).sync(WEDNESDAY);
     let mut asked: Vec<_> = scenario.requests().into_iter().map(|request| (request.path, request.query)).collect();
     asked.sort_unstable();
-    let day = |day: u8| {
-        let path = format!("/v2/aggs/grouped/locale/us/market/stocks/2026-03-{day:02}");
-        (path, "adjusted=false".to_owned())
-    };
+    let day = |day: u8| (format!("{GROUPED}2026-03-{day:02}"), "adjusted=false".to_owned());
     let holidays = asked.pop().expect("a request");
     assert!(holidays.0.contains("/ticker/SPY/"), "{}", holidays.0);
     assert_eq!(asked, [5, 6, 9, 10].map(day));
     assert_eq!(output.records().len(), 6);
     assert!(output.records().iter().all(|record| record["adjusted"] == false));
     assert_eq!(output.prices()[1], ("TSLA", "2026-03-06", 106.0));
-    let dates: Vec<_> = output.prices().iter().map(|price| price.1.to_owned()).collect();
-    assert!(dates.is_sorted(), "in order, though asked for at the same time");
+    assert!(output.dates().is_sorted(), "in order, although requested at the same time");
 }
 
 #[test]
-fn holiday_is_told_from_a_fault_by_one_ticker_that_always_trades() {
+fn holiday_is_distinguished_from_a_fault_by_a_ticker_that_always_trades() {
     let mut scenario = market_prices();
     let first = scenario.sync(TUESDAY);
     let state = first.last_state();
@@ -66,7 +60,7 @@ fn holiday_is_told_from_a_fault_by_one_ticker_that_always_trades() {
     let friday = scenario.sync("2026-03-13T12:00:00Z");
     let requests = scenario.api.request_count();
     let days = ["05", "06", "09", "10", "11", "12"].map(|day| format!("2026-03-{day}"));
-    assert_eq!(days_asked_for(&scenario), days, "older ones are verified");
+    assert_eq!(requested_days(&scenario), days, "older ones are verified");
     assert_eq!(requests, 7, "and SPY's bars");
     assert_eq!(friday.last_state()["date"], "2026-03-10");
     // An empty day is verified like any other.
@@ -79,25 +73,7 @@ fn holiday_is_told_from_a_fault_by_one_ticker_that_always_trades() {
 }
 
 #[test]
-fn last_day_that_was_incomplete_or_wrong_is_emitted_again() {
-    let mut scenario = market_prices();
-    let monday = new_york_midnight(date(2026, 3, 9));
-    let late = crate::support::days::moment("2026-03-10T12:00:00Z");
-    scenario.correct(BarSize::DAY, "TSLA", monday, |bar| {
-        bar.shown_from = Some(late);
-    });
-    assert_eq!(scenario.sync(TUESDAY).records().len(), 3);
-    let second = scenario.sync("2026-03-10T13:00:00Z");
-    scenario.assert_true("the late row is there");
-    assert_eq!(second.logs("WARN"), [""; 0]);
-    scenario.correct(BarSize::DAY, "AAPL", monday, |bar| bar.volume = Some(12.5));
-    scenario.sync("2026-03-10T14:00:00Z");
-    scenario.assert_true("the corrected row is there");
-    assert_eq!(scenario.sync("2026-03-10T14:00:00Z").records().len(), 0);
-}
-
-#[test]
-fn day_that_the_api_takes_for_today_is_asked_for_again() {
+fn day_that_the_api_considers_today_is_requested_again() {
     let mut scenario = market_prices();
     scenario.api.market().shows_today = false;
     // The API's clock says that the 10th is not over.
@@ -120,7 +96,7 @@ fn configured_tickers_do_not_matter() {
     assert!(output.records().iter().all(|record: &&Value| record["stock_ticker"] != "NOSUCH"));
 }
 
-/// Rows that were recorded of 2020-10-14 and 2026-07-17.
+/// Rows recorded on 2020-10-14 and 2026-07-17.
 #[test]
 fn recorded_rows_arrive_digit_by_digit() {
     let bar = |open, close, high, low, volume, traded| {

@@ -5,6 +5,7 @@ use chrono::{Datelike, Days, Weekday};
 
 use crate::support::bar_size::{BarSize, Unit};
 use crate::support::days::{Date, date, midnight, moment, time_in, zone_of};
+use crate::support::destination::primary_key;
 use crate::support::market::{Market, TradedBar};
 use crate::support::scenario::Scenario;
 use crate::support::streams::{STREAMS, stream_named};
@@ -17,14 +18,14 @@ const SYNCS: [&str; 4] =
 const TUESDAY: &str = SYNCS[2];
 const WEDNESDAY: &str = SYNCS[3];
 
-/// One cell of the table: a stream of one market's ticker.
+/// A stream and a ticker of one market.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     stream: &'static str,
     ticker: &'static str,
 }
 
-/// Every stream with every market; the whole market is one of stocks.
+/// Every stream with a ticker of every market that it covers.
 fn cells() -> Vec<Cell> {
     let all = STREAMS.iter().flat_map(|stream| TICKERS.map(|ticker| Cell { stream: stream.name, ticker }));
     all.filter(|cell| stream_named(cell.stream).has(cell.ticker)).collect()
@@ -53,7 +54,7 @@ impl Cell {
         }
     }
 
-    /// Thursday to Wednesday, as far as the market trades.
+    /// The trading days from Thursday to Wednesday.
     fn days(self) -> impl Iterator<Item = Date> {
         let days = (5..=11).map(|day| date(2026, 3, day));
         days.filter(move |day| match (&self.ticker[..2], day.weekday()) {
@@ -87,7 +88,7 @@ impl Cell {
             }
         }
         let start_date = match self.size().unit {
-            // In the middle of a bar, which belongs.
+            // In the middle of a bar, which is included.
             Unit::Week => "2026-01-28",
             Unit::Month => "2026-01-15",
             _ => "2026-03-05",
@@ -105,7 +106,7 @@ impl Cell {
 }
 
 #[test]
-fn every_sync_brings_the_new_bars_once_and_the_next_one_is_quiet() {
+fn every_sync_emits_the_new_bars_once_and_the_next_one_is_quiet() {
     for cell in cells() {
         let mut scenario = cell.scenario();
         let mut emitted = 0;
@@ -117,11 +118,8 @@ fn every_sync_brings_the_new_bars_once_and_the_next_one_is_quiet() {
             emitted += output.records().len();
             assert_eq!(emitted, scenario.table.rows.len(), "{context}: each bar once");
             for ticker in ["AAPL", "TSLA", cell.ticker] {
-                let of_ticker = output.records().into_iter();
-                let cursors = of_ticker
-                    .filter(|record| record["stock_ticker"] == ticker)
-                    .map(|record| record.get("timestamp").unwrap_or(&record["date"]).to_string());
-                assert!(cursors.is_sorted(), "{context}");
+                let records = output.records().into_iter().filter(|record| record["stock_ticker"] == ticker);
+                assert!(records.map(primary_key).is_sorted(), "{context}");
             }
             let quiet = scenario.sync(now);
             quiet.assert_no_warning(&context);
@@ -154,7 +152,7 @@ fn corrected_bar_is_emitted_again_without_the_rest_of_the_history() {
 }
 
 #[test]
-fn late_bar_is_emitted_when_it_is_there() {
+fn late_bar_is_emitted_once_the_api_has_it() {
     for cell in cells() {
         let back = usize::from(!cell.is_market());
         let mut scenario = cell.scenario();
@@ -166,7 +164,7 @@ fn late_bar_is_emitted_when_it_is_there() {
         });
         scenario.sync(TUESDAY);
         let rows = scenario.table.rows.len();
-        scenario.sync("2026-03-10T07:06:00Z");
+        scenario.sync("2026-03-10T07:06:00Z").assert_no_warning(&format!("{cell:?}"));
         scenario.assert_true(&format!("{cell:?}"));
         assert_eq!(scenario.table.rows.len(), rows + 1, "{cell:?}");
     }
@@ -192,7 +190,7 @@ fn restated_history_of_stocks_is_read_again_and_the_market_stays_as_traded() {
     }
 }
 
-/// An index's days have been seen to begin at midnight in Chicago, crypto's in 2020 in New York.
+/// Some days of indices began at midnight in Chicago, and crypto's in 2020 at midnight in New York.
 #[test]
 fn days_that_begin_at_another_midnight_keep_their_date() {
     for (ticker, hour) in [("I:SPX", 6), ("I:SPX", 5), ("X:BTCUSD", 4), ("X:BTCUSD", 5)] {

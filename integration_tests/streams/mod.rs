@@ -1,4 +1,4 @@
-//! What holds for every stream of every market, and what is special to some.
+//! The behaviour of every stream of every market, and the peculiarities of some.
 
 mod every_stream;
 mod intraday;

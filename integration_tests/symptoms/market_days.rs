@@ -1,10 +1,11 @@
-//! Days of a whole market that come back empty, short, or with rows that can't be used.
+//! Days of a whole market that are empty, short, or have unusable rows.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::{Value, json};
 
-use crate::support::days::date;
+use crate::support::bar_size::BarSize;
+use crate::support::days::{date, new_york_midnight};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, weekdays};
 use crate::support::scenario::Scenario;
@@ -12,7 +13,7 @@ use crate::support::scenario::Scenario;
 const NOW: &str = "2026-03-11T12:00:00Z";
 const NEXT_DAY: &str = "2026-03-12T12:00:00Z";
 
-/// The day that is not as it should be.
+/// The faulty day.
 const DAY: &str = "2026-03-05";
 
 /// Thirty stocks and SPY from 2026-03-02 on.
@@ -28,26 +29,18 @@ fn market() -> Scenario {
     Scenario::new(market, "AAPL", "market_prices", "2026-03-02")
 }
 
-/// From now on, or once, the day has only so many of its rows.
+/// The next `times` responses for the day are cut to `rows` rows.
 fn shorten(scenario: &Scenario, rows: usize, times: usize) {
     let came = AtomicUsize::new(0);
     scenario.api.inject_faults(move |_, request| {
         let is_due = request.path.contains("/grouped/") && request.path.ends_with(DAY);
-        (is_due && came.fetch_add(1, Relaxed) < times).then(|| {
-            Fault::changed(move |body| {
-                let mut page: Value = serde_json::from_str(&body).expect("JSON");
-                page["results"].as_array_mut().expect("rows").truncate(rows);
-                for name in ["queryCount", "resultsCount", "count"] {
-                    page[name] = json!(rows);
-                }
-                page.to_string()
-            })
-        })
+        let is_due = is_due && came.fetch_add(1, Relaxed) < times;
+        is_due.then(|| Fault::rows_changed(move |found| found.truncate(rows)))
     });
 }
 
 #[test]
-fn trading_day_that_came_back_empty_or_short_once_is_requested_again() {
+fn trading_day_that_is_empty_or_short_once_is_requested_again() {
     for rows in [0, 2] {
         let mut scenario = market();
         shorten(&scenario, rows, 1);
@@ -82,15 +75,15 @@ fn trading_day_that_has_not_changed_for_five_days_is_accepted() {
         let mut scenario = market();
         shorten(&scenario, rows, usize::MAX);
         let outputs = scenario.sync_daily(date(2026, 3, 11), date(2026, 3, 17));
-        let told: Vec<usize> = outputs.iter().map(|output| output.logs("WARN").len()).collect();
-        assert_eq!(told, [1, 1, 1, 1, 1, 1, 0], "{rows} rows");
+        let warnings: Vec<usize> = outputs.iter().map(|output| output.logs("WARN").len()).collect();
+        assert_eq!(warnings, [1, 1, 1, 1, 1, 1, 0], "{rows} rows");
         outputs[5].assert_logged("WARN", &[DAY, "accepted"]);
         assert_eq!(outputs[6].last_state()["backlog"], Value::Null);
     }
 }
 
 #[test]
-fn known_day_that_comes_back_with_fewer_rows_keeps_its_rows() {
+fn known_day_that_is_returned_with_fewer_rows_keeps_its_rows() {
     let mut scenario = market();
     scenario.sync(NOW);
     shorten(&scenario, 7, usize::MAX);
@@ -103,13 +96,7 @@ fn known_day_that_comes_back_with_fewer_rows_keeps_its_rows() {
 #[test]
 fn outage_in_which_all_days_are_empty_does_not_multiply_requests() {
     let mut scenario = market();
-    scenario.set("start_date", "2026-03-02");
-    scenario.api.inject_faults(|_, request| {
-        request
-            .path
-            .contains("/grouped/")
-            .then(|| Fault::body(r#"{"queryCount":0,"resultsCount":0,"adjusted":false,"status":"OK"}"#))
-    });
+    scenario.api.inject_faults(|_, request| request.path.contains("/grouped/").then(Fault::no_bars));
     scenario.sync(NOW);
     assert_eq!(scenario.requests().len(), 7 + 1 + 3, "days, SPY, and a few retries");
     scenario.api.heal();
@@ -121,10 +108,7 @@ fn outage_in_which_all_days_are_empty_does_not_multiply_requests() {
 fn correction_of_any_day_of_a_market_is_noticed() {
     let mut scenario = market();
     scenario.sync("2026-03-11T12:00:00Z");
-    let start = crate::support::days::new_york_midnight(date(2026, 3, 2));
-    scenario.correct(crate::support::bar_size::BarSize::DAY, "T3", start, |bar| {
-        bar.close += 0.25;
-    });
+    scenario.correct(BarSize::DAY, "T3", new_york_midnight(date(2026, 3, 2)), |bar| bar.close += 0.25);
     scenario.sync(NEXT_DAY);
     scenario.assert_true("the first day is corrected");
 }
@@ -146,6 +130,7 @@ fn unusable_rows_of_a_market_are_skipped_and_counted_and_the_others_are_kept() {
         scenario.api.inject_faults(move |_, _| Some(Fault::replaced(from, to)));
         let output = scenario.sync(NOW);
         assert_eq!(output.records().len(), 30, "{name}");
+        println!("{name}");
         output.assert_logs("WARN", &[&["market_prices", "skipped 1 row", "2026-03-10"]]);
         scenario.api.heal();
         scenario.sync(NOW);

@@ -1,4 +1,4 @@
-//! What once went wrong, each with its smallest input.
+//! Bugs of the past, each with its smallest input.
 
 mod failures;
 mod market_days;

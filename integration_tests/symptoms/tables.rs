@@ -1,8 +1,8 @@
-//! Tables that were wrong, or stayed empty, without a word.
+//! Tables that were wrong or stayed empty, without any message.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::history::{DAYS_AND_HOURS, history};
 use crate::support::answers::answer;
@@ -15,7 +15,7 @@ use crate::support::scenario::Scenario;
 const NOW: &str = "2026-11-20T12:00:00Z";
 const HOURS: &str = "stock_prices_by_hour";
 
-/// Fourteen months of two hours a session, of which two months fit into a page: eight blocks.
+/// Fourteen months of two hours a session, on pages with room for two months: eight blocks.
 fn months_of_hours() -> Scenario {
     let scenario = history(HOURS, date(2025, 9, 22), 440, "2025-09-22");
     scenario.api.market().page_size = 90;
@@ -105,7 +105,6 @@ fn split_that_takes_effect_during_a_backfill_in_the_evening_or_at_night_is_repai
             });
             let before = scenario.api.market().clone();
             let before_split = Market { splits: Vec::new(), ..before };
-            // So many requests are answered before the split.
             scenario.api.inject_faults(move |number, request| {
                 (number < requests_before).then(|| answered_by(&before_split, request))
             });
@@ -142,16 +141,14 @@ fn inconsistent_caches_on_the_night_of_a_split_heal_within_as_many_days_as_there
 }
 
 #[test]
-fn page_that_was_promised_and_is_empty_is_requested_again() {
+fn empty_page_that_another_one_promised_is_requested_again() {
     for number in [0, 1, 2, 7] {
         let mut scenario = months_of_hours();
         scenario.api.market().page_size = 30;
-        let came = std::sync::atomic::AtomicUsize::new(0);
+        let came = AtomicUsize::new(0);
         scenario.api.inject_faults(move |_, request| {
             let is_due = request.query.contains("cursor=") && came.fetch_add(1, Relaxed) == number;
-            is_due.then(|| {
-                Fault::body(r#"{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK"}"#)
-            })
+            is_due.then(Fault::no_bars)
         });
         scenario.sync(NOW);
         scenario.assert_true(&format!("next page number {number}"));
@@ -230,19 +227,14 @@ fn late_bars_and_corrections_in_old_hours_are_noticed_within_as_many_days_as_the
 fn bar_that_is_repeated_with_other_values_on_the_next_page_is_requested_again() {
     let mut scenario = history("stock_prices", date(2026, 3, 2), 250, "2026-03-02");
     scenario.api.market().page_size = 50;
-    let is_first = AtomicBool::new(true);
+    let came = AtomicUsize::new(0);
     scenario.api.inject_faults(move |_, request| {
-        let is_due = request.query.contains("cursor=") && is_first.swap(false, Relaxed);
+        let is_due = request.query.contains("cursor=") && came.fetch_add(1, Relaxed) == 0;
         is_due.then(|| {
-            Fault::changed(|body| {
-                let mut page: Value = serde_json::from_str(&body).expect("JSON");
-                let mut fragment = page["results"][0].clone();
-                fragment["t"] = json!(new_york_midnight(date(2026, 5, 8)));
-                page["results"].as_array_mut().expect("rows").insert(0, fragment);
-                for name in ["queryCount", "resultsCount", "count"] {
-                    page[name] = json!(page[name].as_u64().expect("a number") + 1);
-                }
-                page.to_string()
+            Fault::rows_changed(|bars| {
+                let mut fragment = bars[0].clone();
+                fragment["t"] = new_york_midnight(date(2026, 5, 8)).into();
+                bars.insert(0, fragment);
             })
         })
     });
@@ -256,7 +248,7 @@ fn renamed_ticker_and_reused_symbol_are_named() {
     for stream in DAYS_AND_HOURS {
         let mut scenario = history(stream, date(2026, 8, 3), 100, "2026-08-03");
         scenario.sync("2026-11-10T12:00:00Z").assert_no_warning(stream);
-        // The ticker has no bar from the 11th on.
+        // The ticker has no bars from the 11th on.
         scenario.sync("2026-11-24T12:00:00Z").assert_no_warning("nine weekdays");
         let output = scenario.sync("2026-11-25T12:00:00Z");
         output.assert_logs("WARN", &[&[stream, "AAPL (2026-11-10)", "renamed"]]);
