@@ -22,7 +22,7 @@ struct Options {
     /// The seed of the first one; the next one has the next seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Instead every history of so many events in a small world, up to two of them with kills after every line
+    /// Plays every history of this many events in a small world instead; up to two events, with a kill after every line
     #[arg(long, value_name = "EVENTS")]
     all_of_length: Option<u32>,
     /// Streams, such as days,hours; all by default
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // A panic is a failure of its history, and told with it.
+    // A panic is reported as a failure of its history.
     std::panic::set_hook(Box::new(|_| {}));
     let started = Instant::now();
     let totals = match options.all_of_length {

@@ -1,4 +1,4 @@
-//! What the benchmark's API knows: invented bars of every weekday, for whatever ticker and days it is asked.
+//! The data of the benchmark's API: generated bars of every weekday, for every ticker and range.
 
 use std::fmt::Write;
 
@@ -9,25 +9,25 @@ use chrono_tz::America::New_York;
 /// A day of the calendar.
 pub(crate) type Date = NaiveDate;
 
-/// So many minutes has a session: sixteen hours.
+/// The minutes of a session: sixteen hours.
 pub(crate) const MINUTES_PER_SESSION: usize = 960;
 
-/// What the API puts on a page of minutes.
+/// The size of a page of minutes.
 pub(crate) const BARS_PER_PAGE: usize = 50_000;
 
-/// Tickers that begin so have no bars.
+/// Tickers with this prefix have no bars.
 pub(crate) const UNKNOWN: &str = "NONE";
 
 const MINUTE: i64 = 60_000;
 
-/// What is there, and how it is told.
+/// The API's data and its behaviour.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    /// How many stocks the whole market has: S0, S1, …
+    /// The number of stocks in the whole market: S0, S1, …
     pub(crate) stocks: usize,
-    /// How many minutes a page holds.
+    /// The number of minutes on a page.
     pub(crate) bars_per_page: usize,
-    /// Whether every answer is a 502.
+    /// Whether every response is a 502.
     pub(crate) is_down: bool,
 }
 
@@ -130,7 +130,7 @@ fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {
     bars.filter(move |start| (from..=to).contains(start))
 }
 
-/// A date or a moment as a bound of a range: its first moment, or the last one before that of the day `days` later.
+/// The bound of a range in epoch milliseconds: for a date its first moment (`days` is 0) or its last one (`days` is 1).
 fn bound(text: &str, days: u64) -> Result<i64> {
     if let Ok(moment) = text.parse::<i64>() {
         return Ok(moment);
@@ -145,7 +145,7 @@ fn midnight(day: Date) -> Result<i64> {
     Ok(moment.context("no midnight")?.timestamp_millis())
 }
 
-/// The last of so many pages of minutes from a day on.
+/// The last day of `pages` pages of minutes that begin on a day.
 pub(crate) fn last_day_of_pages(first: Date, pages: usize) -> Date {
     let sessions = pages * BARS_PER_PAGE / MINUTES_PER_SESSION;
     first + Days::new(sessions as u64 * 7 / 5 - 1)

@@ -1,8 +1,8 @@
-//! `cargo bench`: what a sync costs, against the bare download and against what it should cost at most.
+//! `cargo bench`: the time and memory of a sync, compared with a bare download and with the targets.
 //!
-//! A loopback server sends ready-made, gzipped answers, at once or after 300 ms. Whole processes are measured against each
-//! other, by turns, and their medians compared: seconds mean little on a noisy machine, ratios something. A part whose
-//! program is missing is left out with a word.
+//! A loopback server sends prepared, gzipped responses, immediately or after 300 ms. Whole processes run in turn, and their
+//! medians are compared, because ratios mean more than seconds on a noisy machine. Parts whose program is missing are
+//! skipped with a message.
 //!
 //! `cargo bench -- WORD…` runs the rows whose names contain one of the words. `slow` adds the rows that take minutes, and
 //! `quick` measures everything once.
@@ -30,7 +30,7 @@ use rows::{memory, network, pages, program, tickers};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_source-stock-ticker-api");
 
-/// A row, or a few that are measured together.
+/// One or several rows that are measured together.
 struct Row {
     name: &'static str,
     /// Whether it takes minutes.
@@ -64,7 +64,7 @@ const ROWS: [Row; 15] = [
     slow("twelve-thousand", tickers::twelve_thousand),
 ];
 
-/// What every row needs.
+/// Shared by all rows.
 pub(crate) struct Bench {
     folder: TempDir,
     files: Cell<usize>,
@@ -72,12 +72,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// How often to measure what is measured `usual` times.
+    /// The number of runs; `usual` unless `quick` is given.
     pub(crate) fn runs(&self, usual: usize) -> usize {
         if self.is_quick { 1 } else { usual }
     }
 
-    /// Writes a file; its path.
+    /// Writes a file and returns its path.
     pub(crate) fn file(&self, text: &str) -> Result<String> {
         self.files.set(self.files.get() + 1);
         let path = self.folder.path().join(self.files.get().to_string());
@@ -88,7 +88,7 @@ impl Bench {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` and the like ask for a list of tests; there is none.
+    // `cargo test --benches` requests a list of tests; there are none.
     if arguments.iter().any(|argument| argument == "--list") {
         return Ok(());
     }
@@ -113,7 +113,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Prints what was measured, and what it should be at most.
+/// Prints a measurement and its target.
 pub(crate) fn report(what: &str, measured: &str, goal: &str) {
     println!("  {what}: {measured}   (at most: {goal})");
 }

@@ -9,7 +9,7 @@ use crate::exchange::Date;
 use crate::server::{Requests, Server};
 use crate::{BINARY, Bench};
 
-/// What is read.
+/// The stream, tickers and days to read.
 pub(crate) struct Read<'a> {
     pub(crate) stream: &'a str,
     pub(crate) tickers: &'a [String],
@@ -19,7 +19,12 @@ pub(crate) struct Read<'a> {
     pub(crate) state: Option<&'a str>,
 }
 
-impl Read<'_> {
+impl<'a> Read<'a> {
+    /// A read without a state.
+    pub(crate) fn new(stream: &'a str, tickers: &'a [String], first_day: Date, last_day: Date) -> Read<'a> {
+        Read { stream, tickers, first_day, last_day, state: None }
+    }
+
     /// The command line of `read`.
     pub(crate) fn command(&self, bench: &Bench, server: &Server) -> Result<Command> {
         let catalog = json!({
@@ -52,7 +57,7 @@ impl Read<'_> {
     }
 }
 
-/// So many tickers: S0, S1, …
+/// The tickers S0, S1, …
 pub(crate) fn tickers(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number}")).collect()
 }

@@ -1,4 +1,4 @@
-//! A server that does little but send: what it was asked for once, it has ready.
+//! A server that does little but send: it keeps every response for later requests.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 
 use crate::exchange::Exchange;
 
-/// What the answers of a network take.
+/// The delay of responses over a network.
 pub(crate) const NETWORK: Duration = Duration::from_millis(300);
 
 /// Serves until the process ends.
@@ -29,13 +29,13 @@ struct Shared {
     requests: Mutex<Requests>,
 }
 
-/// What came in since somebody last asked.
+/// The requests since the last call of `take_requests`.
 #[derive(Default)]
 pub(crate) struct Requests {
     pub(crate) targets: Vec<String>,
     /// The size of the bodies, gzipped.
     pub(crate) sent_bytes: usize,
-    /// And as they were before.
+    /// The size of the bodies, uncompressed.
     pub(crate) json_bytes: usize,
 }
 
@@ -46,7 +46,7 @@ struct Answer {
 }
 
 impl Server {
-    /// Serves an exchange, each answer after a delay.
+    /// Serves an exchange, with a delay before each response.
     pub(crate) fn start(exchange: Exchange, delay: Duration) -> Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -66,7 +66,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Takes what came in since this was last called.
+    /// Takes the requests received since the last call.
     pub(crate) fn take_requests(&self) -> Requests {
         std::mem::take(&mut *lock(&self.shared.requests))
     }
@@ -112,7 +112,7 @@ impl Answer {
     }
 }
 
-/// Answers the requests of a connection; one that can't be answered ends it.
+/// Answers the requests of a connection; closes it at the first one without an answer.
 fn serve(shared: &Shared, mut stream: TcpStream) {
     let Ok(reader) = stream.try_clone() else {
         return;

@@ -1,4 +1,4 @@
-//! The built connector, run as Airbyte runs it: with files for the configuration, the catalog and the state.
+//! Runs the built connector like Airbyte: with files for the configuration, the catalog and the state.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::support::days::Date;
 use crate::support::fake_api::KEY;
 use crate::support::output::Output;
 
-/// How the names begin of the variables that `cargo run` sets for the demo.
+/// Prefixes of the variables that `cargo run` sets for the demo.
 const OF_CARGO_RUN: [&[u8]; 3] = [b"CARGO_MANIFEST_", b"CARGO_PKG_", b"CARGO_CRATE_"];
 
 /// The binary, and a folder for its files.
@@ -24,7 +24,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Builds the connector, with the packages that the demo was built with.
+    /// Builds the connector with the same dependencies as the demo.
     pub(crate) fn build(api_url: String) -> Result<Connector> {
         let example = std::env::current_exe()?;
         let folder = example.parent().and_then(Path::parent);
@@ -37,7 +37,7 @@ impl Connector {
         if folder.ends_with("release") {
             build.arg("--release");
         }
-        // With what `cargo run` says of the demo, the build scripts of packages would run again.
+        // With these variables, the build scripts of dependencies would run again.
         for (name, _) in std::env::vars_os() {
             if OF_CARGO_RUN.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
                 build.env_remove(name);
@@ -65,14 +65,21 @@ impl Connector {
         self.argument("--config", "wrong_key.json", &config)
     }
 
-    /// Writes a file; the arguments that name it.
+    /// The arguments for a catalog of streams, in a file.
+    pub(crate) fn catalog(&self, streams: &[&str]) -> Result<[String; 2]> {
+        let stream = |name| json!({"stream": {"name": name}, "sync_mode": "incremental"});
+        let streams: Vec<Value> = streams.iter().map(stream).collect();
+        self.argument("--catalog", "catalog.json", &json!({"streams": streams}))
+    }
+
+    /// Writes a file and returns the arguments that name it.
     pub(crate) fn argument(&self, flag: &str, name: &str, value: &Value) -> Result<[String; 2]> {
         let path = self.folder.path().join(name);
         fs::write(&path, value.to_string())?;
         Ok([flag.to_owned(), path.display().to_string()])
     }
 
-    /// Runs a command, shows what it writes, and returns it. What every output must hold to is checked on the way.
+    /// Runs a command, shows its output, and returns it. The output is checked like every output in the tests.
     pub(crate) fn run(&self, command: &str, files: &[[String; 2]]) -> Result<Output> {
         let arguments: Vec<String> = [command.to_owned()].into_iter().chain(files.iter().flatten().cloned()).collect();
         screen::command(&arguments)?;

@@ -1,43 +1,21 @@
-//! What the fake API of the demo knows: a few days of each bar size.
+//! The data of the demo's fake API: a few days of each bar size.
 
 use std::collections::BTreeMap;
 
 use crate::support::bar_size::BarSize;
 use crate::support::days::{Date, date, date_in, midnight, moment_at, new_york_midnight, new_york_time, zone_of};
-use crate::support::market::{AAPL, Market, TradedBar};
+use crate::support::market::{AAPL, Market, TradedBar, weekdays};
 
 /// Sizes of bars within a day: the API's `multiplier` and `timespan`.
 const INTRADAY: [(&str, &str); 5] =
     [("1", "hour"), ("1", "minute"), ("5", "minute"), ("15", "minute"), ("30", "minute")];
 
-/// TSLA's closes in December 2020, as they were traded.
-const TSLA: [(u32, f64); 22] = [
-    (1, 584.76),
-    (2, 568.82),
-    (3, 593.38),
-    (4, 599.04),
-    (7, 641.76),
-    (8, 649.88),
-    (9, 604.48),
-    (10, 627.07),
-    (11, 609.99),
-    (14, 639.83),
-    (15, 633.25),
-    (16, 622.77),
-    (17, 655.9),
-    (18, 695.0),
-    (21, 649.86),
-    (22, 640.34),
-    (23, 645.98),
-    (24, 661.77),
-    (28, 663.69),
-    (29, 665.99),
-    (30, 694.78),
-    (31, 705.67),
+/// TSLA's closes in December 2020 as traded, on every weekday but Christmas.
+#[rustfmt::skip]
+const TSLA: [f64; 22] = [
+    584.76, 568.82, 593.38, 599.04, 641.76, 649.88, 604.48, 627.07, 609.99, 639.83, 633.25,
+    622.77, 655.9, 695.0, 649.86, 640.34, 645.98, 661.77, 663.69, 665.99, 694.78, 705.67,
 ];
-
-/// Round figures, and not what a bitcoin cost: one day after another, Saturday and Sunday too.
-const BITCOIN: [f64; 8] = [16_000.0, 16_100.0, 16_200.0, 16_300.0, 16_400.0, 16_500.0, 16_600.0, 16_700.0];
 
 /// SPY's closes, on the days of AAPL's bars.
 const SPY: [(u32, f64); 6] = [(3, 380.82), (4, 383.76), (5, 379.38), (6, 388.08), (9, 387.86), (10, 390.58)];
@@ -49,11 +27,13 @@ pub(crate) fn market() -> Market {
         market.day("AAPL", day, bar);
         add_morning(&mut market, day, bar);
     }
-    for (day, close) in (3..).zip(BITCOIN) {
-        market.day("X:BTCUSD", date(2023, 1, day), TradedBar::closing_at(close));
+    for day in 0..8 {
+        // Invented round figures, for Saturday and Sunday, too.
+        market.days("X:BTCUSD", &[(date(2023, 1, 3 + day), 16_000.0 + 100.0 * f64::from(day))]);
     }
     market.days("SPY", &SPY.map(|(day, close)| (date(2023, 1, day), close)));
-    market.days("TSLA", &TSLA.map(|(day, close)| (date(2020, 12, day), close)));
+    let trading_days = weekdays(date(2020, 12, 1), 31).filter(|day| *day != date(2020, 12, 25));
+    market.days("TSLA", &trading_days.zip(TSLA).collect::<Vec<_>>());
     for ticker in ["AAPL", "TSLA", "X:BTCUSD"] {
         for size in [BarSize::WEEK, BarSize::MONTH] {
             add_longer_bars(&mut market, ticker, size);
@@ -62,7 +42,7 @@ pub(crate) fn market() -> Market {
     market
 }
 
-/// The first three bars after ten o'clock of each size, on invented figures.
+/// Three bars of each intraday size from ten o'clock on, with invented figures.
 fn add_morning(market: &mut Market, day: Date, of_day: TradedBar) {
     for (multiplier, unit) in INTRADAY {
         let size = BarSize::parse(multiplier, unit).expect("a size of the API");
@@ -75,7 +55,7 @@ fn add_morning(market: &mut Market, day: Date, of_day: TradedBar) {
     }
 }
 
-/// Weeks or months, put together from the days that are there.
+/// Weeks or months, combined from the days.
 fn add_longer_bars(market: &mut Market, ticker: &str, size: BarSize) {
     let zone = zone_of(ticker);
     let mut longer: BTreeMap<i64, TradedBar> = BTreeMap::new();
@@ -100,30 +80,15 @@ fn joined(first: &TradedBar, next: &TradedBar) -> TradedBar {
     }
 }
 
-/// Makes a split known of two shares for one, which an invented exchange has carried out on the 10th.
+/// Splits AAPL two for one on the 10th, and halves that day's prices. (The split is invented.)
 pub(crate) fn split_apple(market: &mut Market) {
     let first_day = date(2023, 1, 10);
-    market.split("AAPL", first_day, 2.0);
-    let start = new_york_midnight(first_day);
-    let bar = market.bars_of(BarSize::DAY, "AAPL")[&start];
-    let halved = TradedBar {
-        open: bar.open / 2.0,
-        high: bar.high / 2.0,
-        low: bar.low / 2.0,
-        close: bar.close / 2.0,
-        volume: bar.volume.map(|volume| volume * 2.0),
-        traded: bar.traded.map(|(vwap, trades)| (vwap / 2.0, trades)),
-        ..bar
-    };
-    market.day("AAPL", first_day, halved);
+    let bar = market.bars_of(BarSize::DAY, "AAPL")[&new_york_midnight(first_day)];
+    market.split("AAPL", first_day, 2.0).day("AAPL", first_day, bar.rescaled(2.0));
 }
 
-/// Gives a bar another close, as an exchange does that corrects a trade; `false` if there is no such bar.
+/// Corrects the close of a bar; `false` if there is no such bar.
 pub(crate) fn correct(market: &mut Market, size: BarSize, ticker: &str, day: Date, close: f64) -> bool {
     let start = midnight(zone_of(ticker), day);
-    match market.bars_of(size, ticker).get_mut(&start) {
-        Some(bar) => bar.close = close,
-        None => return false,
-    }
-    true
+    market.bars_of(size, ticker).get_mut(&start).map(|bar| bar.close = close).is_some()
 }

@@ -1,8 +1,7 @@
 //! `cargo run --example demo`: the whole connector at work, without a key and without a network.
 //!
-//! It serves Polygon-shaped answers on loopback, runs the built binary against them, shows the messages and what to look
-//! at, and fails if anything is not as it should be. `cargo run --example demo -- serve` only serves, for clients of
-//! other kinds.
+//! It serves responses like Polygon.io's on loopback, runs the built binary against them, shows the messages with
+//! explanations, and fails if anything is wrong. `cargo run --example demo -- serve` only serves, for other clients.
 
 use anyhow::{Result, bail};
 

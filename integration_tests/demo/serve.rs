@@ -1,4 +1,4 @@
-//! `serve`: the fake API for clients of other kinds, which tell it on stdin what happens in the market.
+//! `serve`: the fake API for other clients, which send the market's events to stdin.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::figures::{correct, market};
 use crate::support::bar_size::BarSize;
 use crate::support::fake_api::{FakeApi, KEY};
 
-/// Prints where it serves, and serves until stdin ends. Each line on stdin is answered by `ok` once it holds.
+/// Prints its address and serves until stdin ends. Answers each line on stdin with `ok` once it has taken effect.
 pub(crate) fn serve() -> Result<()> {
     let api = FakeApi::start(market());
     println!("{}", json!({"api_url": api.url(), "api_key": KEY}));

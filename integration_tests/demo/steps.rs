@@ -1,4 +1,4 @@
-//! The steps of the demo. Each shows something, says what to look at, and verifies it.
+//! The steps of the demo. Each shows and explains something, and verifies it.
 
 use std::collections::BTreeMap;
 
@@ -26,18 +26,18 @@ struct Demo {
     connector: Connector,
     prices: Table,
     market_prices: Table,
-    /// AAPL's closes as they were on their days: what an incremental sync leaves that only looks for new rows.
+    /// AAPL's closes as first emitted: the table of an incremental sync that only looks for new rows.
     ordinary: BTreeMap<String, f64>,
 }
 
-/// A table in a destination, and the state that belongs to it.
+/// A table in a destination and its state.
 struct Table {
     stream: &'static str,
     /// The tickers that it should have.
     tickers: &'static [&'static str],
     adjusted: bool,
     rows: Destination,
-    /// The last STATE, as Airbyte keeps it.
+    /// The last STATE, which Airbyte keeps.
     state: Option<Value>,
 }
 
@@ -164,11 +164,9 @@ impl Demo {
             "A correction",
             "The exchange corrects AAPL's close of last Thursday: one record, and an INFO that says why.",
         )?;
-        // The API's own figure is the one before the split.
-        ensure!(
-            correct(&mut self.api.market(), BarSize::DAY, "AAPL", date(2023, 1, 5), 125.1),
-            "there is no bar to be corrected"
-        );
+        // In prices before the split.
+        let is_corrected = correct(&mut self.api.market(), BarSize::DAY, "AAPL", date(2023, 1, 5), 125.1);
+        ensure!(is_corrected, "there is no such bar");
         let output = self.sync_prices(TUESDAY)?;
         let closes = closes(&output, "AAPL");
         ensure!(closes == [62.55], "AAPL: {closes:?}");
@@ -207,12 +205,8 @@ impl Demo {
              market_prices, into adjusted ones.",
         )?;
         self.api.market().dividend("AAPL", MONDAY, 0.24);
-        let stream = |name| json!({"stream": {"name": name}, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"});
-        let catalog = json!({"streams": [stream("stock_splits"), stream("stock_dividends")]});
-        let output = self.connector.run(
-            "read",
-            &[self.connector.config(TUESDAY)?, self.connector.argument("--catalog", "catalog.json", &catalog)?],
-        )?;
+        let catalog = self.connector.catalog(&["stock_splits", "stock_dividends"])?;
+        let output = self.connector.run("read", &[self.connector.config(TUESDAY)?, catalog])?;
         let rows: Vec<_> = output.records().into_iter().map(event_row).collect();
         let days: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
         ensure!(days == ["2023-01-10", "2023-01-09"], "{days:?}");
@@ -229,7 +223,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Syncs the day bars up to a day, and compares the table with the truth.
+    /// Syncs the day bars up to a day and verifies the table.
     fn sync_prices(&mut self, last_day: Date) -> Result<Output> {
         let output = sync(&self.api, &self.connector, &mut self.prices, last_day)?;
         let differences = self.prices.differences(&self.api, last_day);
@@ -243,13 +237,10 @@ impl Demo {
     }
 }
 
-/// Syncs a table up to a day as Airbyte does, with the last state.
+/// Syncs a table up to a day like Airbyte, with the last state.
 fn sync(api: &FakeApi, connector: &Connector, table: &mut Table, last_day: Date) -> Result<Output> {
     api.take_requests();
-    let catalog = json!({"streams": [{
-        "stream": {"name": table.stream}, "sync_mode": "incremental", "destination_sync_mode": "append_dedup",
-    }]});
-    let mut files = vec![connector.config(last_day)?, connector.argument("--catalog", "catalog.json", &catalog)?];
+    let mut files = vec![connector.config(last_day)?, connector.catalog(&[table.stream])?];
     if let Some(state) = &table.state {
         files.push(connector.argument("--state", "state.json", &json!([state]))?);
     }
@@ -260,7 +251,7 @@ fn sync(api: &FakeApi, connector: &Connector, table: &mut Table, last_day: Date)
 }
 
 impl Table {
-    /// Compares the rows with what a full read would give now.
+    /// Compares the rows with the result of a full read.
     fn differences(&self, api: &FakeApi, last_day: Date) -> Vec<String> {
         let market = api.market();
         let mut truth = Destination::default();
@@ -275,7 +266,7 @@ impl Table {
     }
 }
 
-/// A row for a split or a dividend: its day, what it is, and its factor.
+/// A row for a split or a dividend: its day, its description, and its factor.
 fn event_row(record: &Value) -> [String; 4] {
     let (day, event) = if let Some(amount) = record["cash_amount"].as_f64() {
         (&record["ex_dividend_date"], format!("${amount} a share"))
@@ -301,6 +292,6 @@ fn closes(output: &Output, ticker: &str) -> Vec<f64> {
 
 fn expect_records(output: &Output, count: usize) -> Result<()> {
     let records = output.records().len();
-    ensure!(records == count, "{records} records, and not {count}");
+    ensure!(records == count, "{records} records instead of {count}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the demo shares with the tests.
+//! Modules that the demo shares with the tests.
 
 #[path = "../support/answers.rs"]
 pub mod answers;

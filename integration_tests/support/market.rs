@@ -41,7 +41,7 @@ impl TradedBar {
     }
 
     /// The bar after splits, with `ratio` new shares for each old one.
-    fn rescaled(self, ratio: f64) -> TradedBar {
+    pub fn rescaled(self, ratio: f64) -> TradedBar {
         let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
         TradedBar {
             open: price(self.open),

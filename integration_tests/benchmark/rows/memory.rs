@@ -1,4 +1,4 @@
-//! The most memory that a sync needs.
+//! The peak memory of a sync.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chrono::{Days, NaiveDate};
 
 use super::pages::{FIRST_DAY, read_of_pages};
 use crate::exchange::{Exchange, MINUTES_PER_SESSION};
-use crate::process::{peak_memory, seconds};
+use crate::process::{observed, seconds};
 use crate::read::{Read, tickers};
 use crate::server::{NETWORK, Server};
 use crate::{Bench, report};
@@ -27,20 +27,15 @@ pub(crate) fn of_pages(bench: &Bench) -> Result<()> {
 pub(crate) fn of_market(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     for (what, days) in [("a month", 30), ("a year", 365)] {
-        let read = Read {
-            stream: "market_prices",
-            tickers: &tickers(1),
-            first_day: FIRST_DAY,
-            last_day: FIRST_DAY + Days::new(days),
-            state: None,
-        };
+        let tickers = tickers(1);
+        let read = Read::new("market_prices", &tickers, FIRST_DAY, FIRST_DAY + Days::new(days));
         let peak = warm_peak(bench, &server, &read)?;
         report(&format!("peak memory, market_prices of {what}"), &peak, "the same");
     }
     Ok(())
 }
 
-/// Six tickers of minutes, as they come over a network: as many at once as go.
+/// Six tickers of minutes over a network, with as many concurrent requests as possible.
 pub(crate) fn of_tickers(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), NETWORK)?;
     let peak = warm_peak(bench, &server, &read_of_pages(10, &tickers(6)))?;
@@ -54,13 +49,9 @@ pub(crate) fn of_large_pages(bench: &Bench) -> Result<()> {
     let server = Server::start(exchange, NETWORK)?;
     let sessions = 400_000 / MINUTES_PER_SESSION as u64;
     let first_day = NaiveDate::from_ymd_opt(2020, 1, 6).unwrap_or_default();
-    let read = Read {
-        stream: "stock_prices_by_minute",
-        tickers: &tickers(4),
-        first_day,
-        last_day: first_day + Days::new(sessions * 7 / 5),
-        state: None,
-    };
+    let tickers = tickers(4);
+    let last_day = first_day + Days::new(sessions * 7 / 5);
+    let read = Read::new("stock_prices_by_minute", &tickers, first_day, last_day);
     let peak = warm_peak(bench, &server, &read)?;
     let requests = server.take_requests();
     let what = format!(
@@ -72,9 +63,9 @@ pub(crate) fn of_large_pages(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Measured once all pages are ready.
+/// The peak memory of a second run, when the server has all pages.
 fn warm_peak(bench: &Bench, server: &Server, read: &Read) -> Result<String> {
     let mut command = read.command(bench, server)?;
     seconds(&mut command)?;
-    Ok(format!("{:.1} MB", peak_memory(&mut command)?))
+    Ok(format!("{:.1} MB", observed(&mut command)?.peak as f64 / 1e6))
 }

@@ -1,36 +1,26 @@
-//! Where each answer takes 300 ms: a sync against `xargs -P8 curl` of the same requests.
+//! A sync against `xargs -P8 curl` of the same requests, with 300 ms per response.
 
 use anyhow::{Result, ensure};
 use chrono::{Days, Months};
 
 use super::pages::{FIRST_DAY, read_of_pages};
 use crate::exchange::Exchange;
-use crate::process::{Run, is_there, medians, observed};
+use crate::process::{Run, is_installed, medians, observed};
 use crate::read::{Read, curl_in_parallel, tickers as make_tickers};
-use crate::server::{NETWORK, Requests, Server};
+use crate::server::{NETWORK, Server};
 use crate::{Bench, report};
 
 /// The market, half a year.
 pub(crate) fn market(bench: &Bench) -> Result<()> {
-    let read = Read {
-        stream: "market_prices",
-        tickers: &make_tickers(1),
-        first_day: FIRST_DAY,
-        last_day: FIRST_DAY + Months::new(6) - Days::new(1),
-        state: None,
-    };
+    let (tickers, last_day) = (make_tickers(1), FIRST_DAY + Months::new(6) - Days::new(1));
+    let read = Read::new("market_prices", &tickers, FIRST_DAY, last_day);
     against_curl(bench, "the market, half a year", &read, "1.3 ×")
 }
 
 /// A ticker's hours, five years.
 pub(crate) fn hours(bench: &Bench) -> Result<()> {
-    let read = Read {
-        stream: "stock_prices_by_hour",
-        tickers: &make_tickers(1),
-        first_day: FIRST_DAY,
-        last_day: FIRST_DAY + Months::new(60) - Days::new(1),
-        state: None,
-    };
+    let (tickers, last_day) = (make_tickers(1), FIRST_DAY + Months::new(60) - Days::new(1));
+    let read = Read::new("stock_prices_by_hour", &tickers, FIRST_DAY, last_day);
     against_curl(bench, "a ticker's hours, five years", &read, "1.5 ×")
 }
 
@@ -52,7 +42,7 @@ pub(crate) fn tickers(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), NETWORK)?;
     let tickers = make_tickers(500);
     let last_day = FIRST_DAY + Months::new(60);
-    let mut read = Read { stream: "stock_prices", tickers: &tickers, first_day: FIRST_DAY, last_day, state: None };
+    let mut read = Read::new("stock_prices", &tickers, FIRST_DAY, last_day);
     let first = measure(bench, &server, "500 tickers, first sync", &read, "1.3 ×", 1)?;
     read.state = Some(&first.last_state);
     read.last_day = last_day + Days::new(1);
@@ -66,27 +56,15 @@ fn measure(bench: &Bench, server: &Server, what: &str, read: &Read, goal: &str, 
     let run = observed(&mut command)?;
     ensure!(run.succeeded, "{}", run.error);
     let requests = server.take_requests();
-    println!("  {what}: {}", described(&run, &requests));
-    if is_there("curl") && is_there("xargs") {
+    println!("  {what}: {}", run.described(&requests));
+    if is_installed("curl") && is_installed("xargs") {
         let mut curl = curl_in_parallel(bench, server, &requests)?;
         let [of_read, of_curl] = medians(runs, [&mut command, &mut curl])?;
         let ratio = of_read / of_curl;
         let measured = format!("{of_read:.2} s / {of_curl:.2} s = {ratio:.2} ×");
         report(&format!("{what}, against xargs -P8 curl"), &measured, goal);
     } else {
-        report(what, "left out, curl or xargs is not there", goal);
+        report(what, "skipped, curl or xargs is not installed", goal);
     }
     Ok(run)
-}
-
-fn described(run: &Run, requests: &Requests) -> String {
-    format!(
-        "{} requests, {:.1} MB gzipped; {} records of {:.1} MB, {} STATEs of {:.1} MB",
-        requests.targets.len(),
-        requests.sent_bytes as f64 / 1e6,
-        run.records,
-        run.record_bytes as f64 / 1e6,
-        run.states,
-        run.state_bytes as f64 / 1e6,
-    )
 }

@@ -1,4 +1,4 @@
-//! Half a million minute bars on ten pages, without a network to wait for.
+//! Half a million minute bars on ten pages, without network delays.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
 use crate::exchange::{Date, Exchange, last_day_of_pages};
-use crate::process::{is_there, medians, observed, seconds};
+use crate::process::{is_installed, medians, observed, seconds};
 use crate::read::{Read, curl_in_sequence, tickers};
 use crate::server::Server;
 use crate::{Bench, report};
@@ -21,15 +21,9 @@ pub(crate) const FIRST_DAY: Date = NaiveDate::from_ymd_opt(2004, 1, 5).expect("a
 
 const PAGES: usize = 10;
 
-/// A read of so many pages of a ticker's minutes.
+/// A read of `pages` pages of each ticker's minutes.
 pub(crate) fn read_of_pages(pages: usize, tickers: &[String]) -> Read<'_> {
-    Read {
-        stream: "stock_prices_by_minute",
-        tickers,
-        first_day: FIRST_DAY,
-        last_day: last_day_of_pages(FIRST_DAY, pages),
-        state: None,
-    }
+    Read::new("stock_prices_by_minute", tickers, FIRST_DAY, last_day_of_pages(FIRST_DAY, pages))
 }
 
 /// `read` against curl and against Python.
@@ -41,30 +35,22 @@ pub(crate) fn compare(bench: &Bench) -> Result<()> {
     let run = observed(&mut command)?;
     ensure!(run.succeeded, "{}", run.error);
     let requests = server.take_requests();
-    println!(
-        "  {} bars in {} requests: {} MB of JSON, {} MB gzipped; written: {} MB, {} STATEs",
-        run.records,
-        requests.targets.len(),
-        requests.json_bytes / 1_000_000,
-        requests.sent_bytes / 1_000_000,
-        run.record_bytes / 1_000_000,
-        run.states,
-    );
+    println!("  {}", run.described(&requests));
     let mut curl = curl_in_sequence(&server, &requests);
     let what = "read of ten pages, against curl's download";
-    if is_there("curl") {
+    if is_installed("curl") {
         let [of_read, of_curl] = medians(bench.runs(9), [&mut command, &mut curl])?;
         report(what, &format!("{of_read:.3} s / {of_curl:.3} s = {:.2} ×", of_read / of_curl), "1.2 ×");
     } else {
-        report(what, "left out, curl is not there", "1.2 ×");
+        report(what, "skipped, curl is not installed", "1.2 ×");
     }
     compare_with_python(bench, &server, &read, &mut command)
 }
 
 fn compare_with_python(bench: &Bench, server: &Server, read: &Read, command: &mut Command) -> Result<()> {
     let what = "read of ten pages, against a connector of the tutorial's kind";
-    if !is_there("python3") {
-        report(what, "left out, python3 is not there", "0.1 ×");
+    if !is_installed("python3") {
+        report(what, "skipped, python3 is not installed", "0.1 ×");
         return Ok(());
     }
     let first_page = format!(
@@ -76,7 +62,7 @@ fn compare_with_python(bench: &Bench, server: &Server, read: &Read, command: &mu
     );
     let mut python = Command::new("python3");
     python.arg(PYTHON_CONNECTOR).arg(first_page).arg(PAGES.to_string());
-    // The pages that it asks for are made at the first time.
+    // The first run generates the pages.
     seconds(&mut python)?;
     let [of_read, of_python] = medians(bench.runs(5), [command, &mut python])?;
     let ratio = of_read / of_python;
@@ -84,10 +70,10 @@ fn compare_with_python(bench: &Bench, server: &Server, read: &Read, command: &mu
     Ok(())
 }
 
-/// From runs of one page and of three, so that starting up does not count.
+/// The difference between one page and three, so that the start does not count.
 pub(crate) fn instructions_per_bar(bench: &Bench) -> Result<()> {
-    if !is_there("valgrind") {
-        println!("  instructions per bar: left out, valgrind is not there");
+    if !is_installed("valgrind") {
+        println!("  instructions per bar: skipped, valgrind is not installed");
         return Ok(());
     }
     let server = Server::start(Exchange::default(), Duration::ZERO)?;

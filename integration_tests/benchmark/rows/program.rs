@@ -1,4 +1,4 @@
-//! The program itself: how fast it starts, and how large it is.
+//! The program itself: its start-up time and its size.
 
 use std::fs;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) fn spec(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// The size of the stripped binary as it is shipped: built without what the packages of the tests ask of the others.
+/// The size of the stripped binary as released: built without features that only the tests enable.
 pub(crate) fn size(_: &Bench) -> Result<()> {
     let benchmark = std::env::current_exe()?;
     let target = benchmark.ancestors().nth(3);

@@ -1,4 +1,4 @@
-//! Many tickers: what a check asks, how long an outage takes, and how much twelve thousand need.
+//! Many tickers: the requests of a check, the duration of an outage, and the cost of twelve thousand tickers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::read::{Read, tickers};
 use crate::server::Server;
 use crate::{Bench, report};
 
-/// `check` of 500 tickers, of which one does not exist.
+/// `check` of 500 tickers, one of which does not exist.
 pub(crate) fn check(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     let mut tickers = tickers(499);
@@ -25,7 +25,7 @@ pub(crate) fn check(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Sixty tickers, and every answer a 502. The waits between the attempts are real.
+/// Sixty tickers while every response is a 502. The waits between the attempts are real.
 pub(crate) fn outage(bench: &Bench) -> Result<()> {
     let exchange = Exchange { is_down: true, ..Exchange::default() };
     let server = Server::start(exchange, Duration::ZERO)?;
@@ -38,14 +38,14 @@ pub(crate) fn outage(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Twelve thousand tickers with a year of days: a first sync, one without news, and the next day's.
+/// Twelve thousand tickers with a year of days: a first sync, one without new bars, and the next day's.
 pub(crate) fn twelve_thousand(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     let tickers = tickers(12_000);
     let mut read = days(&tickers, 12);
     let first = synced(bench, &server, &read, "first sync")?;
     read.state = Some(&first.last_state);
-    synced(bench, &server, &read, "without news")?;
+    synced(bench, &server, &read, "without new bars")?;
     read.last_day = read.last_day + Days::new(1);
     let next = synced(bench, &server, &read, "the next day")?;
     let of_state = next.last_state.len() / tickers.len();
@@ -57,28 +57,12 @@ fn synced(bench: &Bench, server: &Server, read: &Read, what: &str) -> Result<Run
     let run = observed(&mut read.command(bench, server)?)?;
     ensure!(run.succeeded, "{}", run.error);
     let requests = server.take_requests();
-    println!(
-        "  12,000 tickers, {what}: {:.0} s, {:.0} MB of memory, {} requests of {:.0} MB; {} records of {:.1} MB, {} \
-         STATEs of {:.1} MB",
-        run.seconds,
-        run.peak as f64 / 1e6,
-        requests.targets.len(),
-        requests.sent_bytes as f64 / 1e6,
-        run.records,
-        run.record_bytes as f64 / 1e6,
-        run.states,
-        run.state_bytes as f64 / 1e6,
-    );
+    println!("  12,000 tickers, {what}: {:.0} s, {:.0} MB of memory", run.seconds, run.peak as f64 / 1e6);
+    println!("  {}", run.described(&requests));
     Ok(run)
 }
 
-/// Day bars of so many months.
+/// The day bars of `months` months.
 fn days(tickers: &[String], months: u32) -> Read<'_> {
-    Read {
-        stream: "stock_prices",
-        tickers,
-        first_day: FIRST_DAY,
-        last_day: FIRST_DAY + Months::new(months),
-        state: None,
-    }
+    Read::new("stock_prices", tickers, FIRST_DAY, FIRST_DAY + Months::new(months))
 }
