@@ -69,7 +69,9 @@ fn cancelled_events_are_warned_about_once_and_the_rest_of_their_ticker_is_emitte
     for (removed, rest) in [(&["E4"][..], &["E3"][..]), (&["E3", "E4"], &[])] {
         let mut setup = Setup::with_dividends();
         setup.read_quietly();
-        removed.iter().for_each(|id| setup.api().remove(id));
+        for id in removed {
+            setup.api().remove(id);
+        }
         let output = setup.read().succeeded();
         assert_eq!(ids(&output), rest);
         output.assert_logs("WARN", &[&["no longer returns", &format!("KO ({})", removed.len())]]);

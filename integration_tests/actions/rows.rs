@@ -83,15 +83,6 @@ fn a_repeated_row_is_emitted_once() {
 }
 
 #[test]
-fn a_value_of_another_type_is_an_error_that_shows_the_row() {
-    let mut setup = Setup::with_dividends();
-    setup.api().dividend("E6", "ZZ", "2026-05-11", "\"a lot\"");
-    let output = setup.read();
-    output.assert_failure("system_error", &["market_dividends", "cash_amount", "a lot"]);
-    assert_eq!(ids(&output), [""; 0]);
-}
-
-#[test]
 fn tickers_that_are_not_next_to_each_other_are_an_error() {
     let mut setup = Setup::with_dividends();
     setup.api().put("E6", "ZZ", "2026-05-11", r#"{"id":"E6","ticker":"AAPL"}"#.to_owned());

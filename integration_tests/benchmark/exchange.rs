@@ -15,9 +15,6 @@ pub(crate) const MINUTES_PER_SESSION: usize = 960;
 /// The size of a page of minutes.
 pub(crate) const BARS_PER_PAGE: usize = 50_000;
 
-/// Tickers with this prefix have no bars.
-pub(crate) const UNKNOWN: &str = "NONE";
-
 const MINUTE: i64 = 60_000;
 
 /// The API's data and its behaviour.
@@ -27,13 +24,11 @@ pub(crate) struct Exchange {
     pub(crate) stocks: usize,
     /// The number of minutes on a page.
     pub(crate) bars_per_page: usize,
-    /// Whether every response is a 502.
-    pub(crate) is_down: bool,
 }
 
 impl Default for Exchange {
     fn default() -> Exchange {
-        Exchange { stocks: 12_000, bars_per_page: BARS_PER_PAGE, is_down: false }
+        Exchange { stocks: 12_000, bars_per_page: BARS_PER_PAGE }
     }
 }
 
@@ -111,7 +106,6 @@ impl Exchange {
 /// The starts of the bars of a range.
 fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (from, step) = (range.from, range.step);
-    let to = if range.ticker.starts_with(UNKNOWN) { from - 1 } else { to };
     let first_day = DateTime::from_timestamp_millis(from)
         .map(|moment| moment.with_timezone(&New_York).date_naive())
         .unwrap_or_default();

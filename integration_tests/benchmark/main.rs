@@ -46,7 +46,7 @@ const fn slow(name: &'static str, measure: fn(&Bench) -> Result<()>) -> Row {
     Row { name, is_slow: true, measure }
 }
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 13] = [
     row("pages", pages::compare),
     row("instructions", pages::instructions_per_bar),
     row("spec", program::spec),
@@ -58,9 +58,7 @@ const ROWS: [Row; 15] = [
     row("network-hours", network::hours),
     row("network-minutes", network::minutes),
     row("network-tickers", network::tickers),
-    row("check", tickers::check),
     slow("size", program::size),
-    slow("outage", tickers::outage),
     slow("twelve-thousand", tickers::twelve_thousand),
 ];
 

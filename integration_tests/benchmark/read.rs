@@ -27,11 +27,13 @@ impl<'a> Read<'a> {
 
     /// The command line of `read`.
     pub(crate) fn command(&self, bench: &Bench, server: &Server) -> Result<Command> {
-        let catalog = json!({
-            "streams": [{"stream": {"name": self.stream}, "sync_mode": "incremental"}],
+        let config = json!({
+            "stock_ticker": self.tickers.join(","), "api_key": "benchmark", "api_url": server.url(),
+            "start_date": self.first_day.to_string(), "end_date": self.last_day.to_string(),
         });
+        let catalog = json!({"streams": [{"stream": {"name": self.stream}, "sync_mode": "incremental"}]});
         let mut command = Command::new(BINARY);
-        command.args(["read", "--config", &self.config(bench, server)?]);
+        command.args(["read", "--config", &bench.file(&config.to_string())?]);
         command.args(["--catalog", &bench.file(&catalog.to_string())?]);
         if let Some(state) = self.state {
             let message: serde_json::Value = serde_json::from_str(state)?;
@@ -39,21 +41,6 @@ impl<'a> Read<'a> {
             command.args(["--state", &bench.file(&state)?]);
         }
         Ok(command)
-    }
-
-    /// The command line of `check` for the same configuration.
-    pub(crate) fn check(&self, bench: &Bench, server: &Server) -> Result<Command> {
-        let mut command = Command::new(BINARY);
-        command.args(["check", "--config", &self.config(bench, server)?]);
-        Ok(command)
-    }
-
-    fn config(&self, bench: &Bench, server: &Server) -> Result<String> {
-        let config = json!({
-            "stock_ticker": self.tickers.join(","), "api_key": "benchmark", "api_url": server.url(),
-            "start_date": self.first_day.to_string(), "end_date": self.last_day.to_string(),
-        });
-        bench.file(&config.to_string())
     }
 }
 

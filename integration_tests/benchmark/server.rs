@@ -40,7 +40,6 @@ pub(crate) struct Requests {
 }
 
 struct Answer {
-    status: &'static str,
     json_bytes: usize,
     gzipped: Vec<u8>,
 }
@@ -77,12 +76,7 @@ impl Shared {
         if let Some(answer) = lock(&self.ready).get(target) {
             return Some(Arc::clone(answer));
         }
-        let answer = if self.exchange.is_down {
-            Answer::new("502 Bad Gateway", "<html>502 Bad Gateway</html>")
-        } else {
-            Answer::new("200 OK", &self.exchange.answer(target).ok()?)
-        };
-        let answer = Arc::new(answer.ok()?);
+        let answer = Arc::new(Answer::new(&self.exchange.answer(target).ok()?).ok()?);
         lock(&self.ready).insert(target.to_owned(), Arc::clone(&answer));
         Some(answer)
     }
@@ -96,16 +90,16 @@ impl Shared {
 }
 
 impl Answer {
-    fn new(status: &'static str, text: &str) -> Result<Answer> {
+    fn new(text: &str) -> Result<Answer> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text.as_bytes())?;
-        Ok(Answer { status, json_bytes: text.len(), gzipped: encoder.finish()? })
+        Ok(Answer { json_bytes: text.len(), gzipped: encoder.finish()? })
     }
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        let (status, length) = (self.status, self.gzipped.len());
+        let length = self.gzipped.len();
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(&self.gzipped)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::connector::Connector;
 use crate::support::days::{Date, date};
-use crate::support::fake_api::{FakeApi, Fault, KEY};
+use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, TradedBar};
 
 /// The closes of the tutorial's transcripts.
@@ -55,23 +55,6 @@ fn tutorials_transcript_is_reproduced_in_both_sync_modes() {
 }
 
 #[test]
-fn record_holds_every_field_of_the_bar() {
-    let api = api();
-    let (volume, traded) = (Some(41_120_042.153_782), None);
-    let bar = TradedBar { open: 133.65, high: 136.45, low: 131.29, close: 136.24, volume, traded, shown_from: None };
-    api.market().day("BRK.B", date(2020, 12, 21), bar);
-    let output = Connector::new(&api, "BRK.B").run_at(NOW, "read").succeeded();
-    assert_eq!(
-        *output.records()[0],
-        json!({
-            "date": "2020-12-21", "stock_ticker": "BRK.B", "price": 136.24, "open": 133.65,
-            "high": 136.45, "low": 131.29, "volume": 41_120_042.153_782, "vwap": null,
-            "transactions": null, "adjusted": true,
-        })
-    );
-}
-
-#[test]
 fn last_seven_days_are_read_without_dates_and_stamped_in_milliseconds() {
     let api = api();
     let output = Connector::new(&api, "TSLA").run_at(NOW, "read").succeeded();
@@ -90,21 +73,6 @@ fn todays_bar_is_not_emitted_before_the_day_is_over_in_new_york() {
     for (now, last) in [("2020-12-23T04:59:59Z", "2020-12-21"), ("2020-12-23T05:00:00Z", "2020-12-22")] {
         let output = Connector::new(&api, "TSLA").run_at(now, "read").succeeded();
         assert_eq!(output.dates().last(), Some(&last), "{now}");
-    }
-}
-
-#[test]
-fn key_is_only_sent_in_the_authorization_header() {
-    let api = api();
-    Connector::new(&api, "TSLA").run_binary("check");
-    Connector::new(&api, "TSLA").run_binary("read").succeeded();
-    let requests = api.take_requests();
-    assert!(requests.len() >= 2);
-    for request in requests {
-        assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
-        assert!(!request.path.contains(KEY) && !request.query.contains(KEY));
-        let is_clean = |(name, value): &(String, String)| name == "authorization" || !value.contains(KEY);
-        assert!(request.headers.iter().all(is_clean));
     }
 }
 

@@ -108,26 +108,22 @@ fn ordinary_sync_of_hours_costs_at_most_two_requests() {
 }
 
 #[test]
-fn sync_after_a_correction_of_an_hour_costs_few_requests_and_emits_at_most_its_session() {
-    let mut scenario = hours();
-    scenario.sync("2026-11-13T12:00:00Z");
+fn sync_of_hours_after_a_correction_or_a_split_costs_few_requests() {
+    let mut corrected = hours();
+    corrected.sync("2026-11-13T12:00:00Z");
     let start = new_york_time(date(2026, 11, 12), 15, 0);
-    scenario.correct(BarSize::HOUR, "AAPL", start, |bar| bar.volume = Some(9_228_470.0));
-    let output = scenario.sync("2026-11-13T12:00:00Z");
-    assert!(scenario.requests().len() <= 3);
-    assert!((1..=16).contains(&output.records().len()));
+    corrected.correct(BarSize::HOUR, "AAPL", start, |bar| bar.volume = Some(9_228_470.0));
+    let output = corrected.sync("2026-11-13T12:00:00Z");
+    assert!(corrected.requests().len() <= 3);
+    assert!((1..=16).contains(&output.records().len()), "at most its session");
     output.assert_no_warning("a correction");
-    scenario.assert_true("after the correction");
-}
-
-#[test]
-fn sync_of_hours_after_a_split_costs_at_most_four_requests() {
-    let mut scenario = hours();
-    scenario.api.market().split("AAPL", date(2026, 11, 16), 4.0);
-    scenario.sync("2026-11-14T12:00:00Z");
-    scenario.sync("2026-11-17T12:00:00Z");
-    assert!(scenario.requests().len() <= 4);
-    scenario.assert_true("after the split");
+    corrected.assert_true("after the correction");
+    let mut split = hours();
+    split.api.market().split("AAPL", date(2026, 11, 16), 4.0);
+    split.sync("2026-11-14T12:00:00Z");
+    split.sync("2026-11-17T12:00:00Z");
+    assert!(split.requests().len() <= 4);
+    split.assert_true("after the split");
 }
 
 #[test]

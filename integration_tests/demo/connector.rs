@@ -1,11 +1,10 @@
-//! Runs the built connector like Airbyte: with files for the configuration, the catalog and the state.
+//! Runs the connector like Airbyte, with files for the configuration, the catalog and the state.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use source_stock_ticker_api::{Environment, Terminal};
 use tempfile::TempDir;
 
 use crate::screen;
@@ -13,39 +12,16 @@ use crate::support::days::Date;
 use crate::support::fake_api::KEY;
 use crate::support::output::Output;
 
-/// Prefixes of the variables that `cargo run` sets for the demo.
-const OF_CARGO_RUN: [&[u8]; 3] = [b"CARGO_MANIFEST_", b"CARGO_PKG_", b"CARGO_CRATE_"];
-
-/// The binary, and a folder for its files.
-pub(crate) struct Connector {
-    binary: PathBuf,
+/// The files of the connector.
+pub(crate) struct Files {
     folder: TempDir,
     api_url: String,
 }
 
-impl Connector {
-    /// Builds the connector with the same dependencies as the demo.
-    pub(crate) fn build(api_url: String) -> Result<Connector> {
-        let example = std::env::current_exe()?;
-        let folder = example.parent().and_then(Path::parent);
-        let folder = folder.context("the demo is not where Cargo puts examples")?;
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--bins", "--example", "demo"]);
-        build.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
-        build.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        // With these variables, the build scripts of dependencies would run again.
-        for (name, _) in std::env::vars_os() {
-            if OF_CARGO_RUN.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
-                build.env_remove(name);
-            }
-        }
-        ensure!(build.status()?.success(), "the connector can't be built");
-        let binary = folder.join(env!("CARGO_PKG_NAME"));
-        Ok(Connector { binary, folder: tempfile::tempdir()?, api_url })
+impl Files {
+    /// Files for the API at this address.
+    pub(crate) fn new(api_url: String) -> Result<Files> {
+        Ok(Files { folder: tempfile::tempdir()?, api_url })
     }
 
     /// The arguments for a configuration with an end date, in a file.
@@ -59,9 +35,7 @@ impl Connector {
 
     /// The arguments for a configuration with a key that the API does not know.
     pub(crate) fn config_with_wrong_key(&self) -> Result<[String; 2]> {
-        let config = json!({
-            "stock_ticker": "AAPL", "api_key": "not-a-key", "api_url": self.api_url,
-        });
+        let config = json!({"stock_ticker": "AAPL", "api_key": "not-a-key", "api_url": self.api_url});
         self.argument("--config", "wrong_key.json", &config)
     }
 
@@ -78,20 +52,21 @@ impl Connector {
         fs::write(&path, value.to_string())?;
         Ok([flag.to_owned(), path.display().to_string()])
     }
+}
 
-    /// Runs a command, shows its output, and returns it. The output is checked like every output in the tests.
-    pub(crate) fn run(&self, command: &str, files: &[[String; 2]]) -> Result<Output> {
-        let arguments: Vec<String> = [command.to_owned()].into_iter().chain(files.iter().flatten().cloned()).collect();
-        screen::command(&arguments)?;
-        let ended = Command::new(&self.binary).args(&arguments).output()?;
-        let errors = String::from_utf8_lossy(&ended.stderr);
-        ensure!(errors.is_empty(), "{command} wrote to stderr: {errors}");
-        let code = ended.status.code().context("the connector was killed")?;
-        let output = Output::new(ended.stdout, code);
-        for message in &output.messages {
-            screen::message(message);
-        }
-        ensure!(code == 0, "{command} ended with exit code {code}");
-        Ok(output)
+/// Runs a command, shows its output, and returns it. The output is checked like every output in the tests.
+pub(crate) fn run(command: &str, files: &[[String; 2]]) -> Result<Output> {
+    let arguments: Vec<String> = [command.to_owned()].into_iter().chain(files.iter().flatten().cloned()).collect();
+    screen::command(&arguments)?;
+    // The messages on stdout are shown below, so stderr is not needed.
+    let environment = Environment { terminal: Terminal::default(), ..Environment::system() };
+    let program = env!("CARGO_PKG_NAME").to_owned();
+    let mut stdout = Vec::new();
+    let code = source_stock_ticker_api::run([program].into_iter().chain(arguments), &environment, &mut stdout);
+    let output = Output::new(stdout, code.into());
+    for message in &output.messages {
+        screen::message(message);
     }
+    ensure!(code == 0, "{command} ended with exit code {code}");
+    Ok(output)
 }

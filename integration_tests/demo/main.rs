@@ -1,6 +1,6 @@
 //! `cargo run --example demo`: the whole connector at work, without a key and without a network.
 //!
-//! It serves responses like Polygon.io's on loopback, runs the built binary against them, shows the messages with
+//! It serves responses like Polygon.io's on loopback, runs the connector against them, shows the messages with
 //! explanations, and fails if anything is wrong. `cargo run --example demo -- serve` only serves, for other clients.
 
 use anyhow::{Result, bail};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::connector::Connector;
+use crate::connector::{Files, run};
 use crate::figures::{correct, market, split_apple};
 use crate::screen::{say, table, title};
 use crate::support::bar_size::BarSize;
@@ -20,10 +20,10 @@ const FRIDAY: Date = date(2023, 1, 6);
 const MONDAY: Date = date(2023, 1, 9);
 const TUESDAY: Date = date(2023, 1, 10);
 
-/// The API, the connector, and the tables that its records fill.
+/// The API, the files of the connector, and the tables that its records fill.
 struct Demo {
     api: FakeApi,
-    connector: Connector,
+    files: Files,
     prices: Table,
     market_prices: Table,
     /// AAPL's closes as first emitted: the table of an incremental sync that only looks for new rows.
@@ -46,21 +46,20 @@ pub(crate) fn show() -> Result<()> {
     let api = FakeApi::start(market());
     say(&format!(
         "A fake Polygon.io API serves on {}: AAPL and SPY as they were in January 2023, X:BTCUSD in invented round \
-         figures. The connector that was just built talks to it. Its messages are shortened here.",
+         figures. The connector's messages are shortened here.",
         api.url()
     ))?;
-    say("Building the connector …")?;
-    let connector = Connector::build(api.url())?;
+    let files = Files::new(api.url())?;
     let table =
         |stream, tickers, adjusted| Table { stream, tickers, adjusted, rows: Destination::default(), state: None };
     let mut demo = Demo {
         api,
-        connector,
+        files,
         prices: table("stock_prices", &["AAPL", "X:BTCUSD"], true),
         market_prices: table("market_prices", &["AAPL", "SPY"], false),
         ordinary: BTreeMap::new(),
     };
-    demo.spec()?;
+    Demo::spec()?;
     demo.check()?;
     demo.discover()?;
     demo.first_sync()?;
@@ -75,16 +74,16 @@ pub(crate) fn show() -> Result<()> {
 }
 
 impl Demo {
-    fn spec(&self) -> Result<()> {
+    fn spec() -> Result<()> {
         title(1, "The configuration", "Airbyte makes a form of it.")?;
-        let output = self.connector.run("spec", &[])?;
+        let output = run("spec", &[])?;
         let properties = &output.messages[0]["spec"]["connectionSpecification"]["properties"];
         say(&format!("Its fields: {}.", names(properties)?.join(", ")))
     }
 
     fn check(&self) -> Result<()> {
         title(2, "The connection check", "Do the key and both tickers work?")?;
-        let output = self.connector.run("check", &[self.connector.config(FRIDAY)?])?;
+        let output = run("check", &[self.files.config(FRIDAY)?])?;
         let (status, message) = output.connection_status();
         ensure!(status == "SUCCEEDED", "the check says {status}: {message}");
         Ok(())
@@ -92,7 +91,7 @@ impl Demo {
 
     fn discover(&self) -> Result<()> {
         title(3, "The streams", "Each size of bars is a stream.")?;
-        let output = self.connector.run("discover", &[self.connector.config(FRIDAY)?])?;
+        let output = run("discover", &[self.files.config(FRIDAY)?])?;
         let streams = output.messages[0]["catalog"]["streams"].as_array();
         let streams = streams.context("a catalog without streams")?;
         let names: Vec<_> = streams.iter().filter_map(|stream| stream["name"].as_str()).collect();
@@ -184,13 +183,13 @@ impl Demo {
             let is_thursday = request.path.ends_with("/stocks/2023-01-05");
             is_thursday.then(|| Fault::body(r#"{"status":"OK","resultsCount":0,"results":[]}"#))
         });
-        let output = sync(&self.api, &self.connector, &mut self.market_prices, FRIDAY)?;
+        let output = sync(&self.api, &self.files, &mut self.market_prices, FRIDAY)?;
         expect_records(&output, 6)?;
         let warnings = output.logs("WARN");
         ensure!(matches!(warnings[..], [warning] if warning.contains("2023-01-05")), "{warnings:?}");
         say("The next sync requests Thursday again, and the gap is filled:")?;
         self.api.heal();
-        let output = sync(&self.api, &self.connector, &mut self.market_prices, FRIDAY)?;
+        let output = sync(&self.api, &self.files, &mut self.market_prices, FRIDAY)?;
         expect_records(&output, 2)?;
         let differences = self.market_prices.differences(&self.api, FRIDAY);
         ensure!(differences.is_empty(), "{}", differences.join("\n"));
@@ -205,8 +204,8 @@ impl Demo {
              market_prices, into adjusted ones.",
         )?;
         self.api.market().dividend("AAPL", MONDAY, 0.24);
-        let catalog = self.connector.catalog(&["stock_splits", "stock_dividends"])?;
-        let output = self.connector.run("read", &[self.connector.config(TUESDAY)?, catalog])?;
+        let catalog = self.files.catalog(&["stock_splits", "stock_dividends"])?;
+        let output = run("read", &[self.files.config(TUESDAY)?, catalog])?;
         let rows: Vec<_> = output.records().into_iter().map(event_row).collect();
         let days: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
         ensure!(days == ["2023-01-10", "2023-01-09"], "{days:?}");
@@ -216,7 +215,7 @@ impl Demo {
 
     fn wrong_key(&self) -> Result<()> {
         title(10, "A wrong key", "The form shows what is wrong, and what to do.")?;
-        let output = self.connector.run("check", &[self.connector.config_with_wrong_key()?])?;
+        let output = run("check", &[self.files.config_with_wrong_key()?])?;
         let (status, message) = output.connection_status();
         ensure!(status == "FAILED", "the check says {status}");
         ensure!(message.contains("Check api_key"), "the check does not say what to do: {message}");
@@ -225,7 +224,7 @@ impl Demo {
 
     /// Syncs the day bars up to a day and verifies the table.
     fn sync_prices(&mut self, last_day: Date) -> Result<Output> {
-        let output = sync(&self.api, &self.connector, &mut self.prices, last_day)?;
+        let output = sync(&self.api, &self.files, &mut self.prices, last_day)?;
         let differences = self.prices.differences(&self.api, last_day);
         ensure!(differences.is_empty(), "the table is wrong:\n{}", differences.join("\n"));
         for (ticker, day, close) in output.prices() {
@@ -238,13 +237,13 @@ impl Demo {
 }
 
 /// Syncs a table up to a day like Airbyte, with the last state.
-fn sync(api: &FakeApi, connector: &Connector, table: &mut Table, last_day: Date) -> Result<Output> {
+fn sync(api: &FakeApi, files: &Files, table: &mut Table, last_day: Date) -> Result<Output> {
     api.take_requests();
-    let mut files = vec![connector.config(last_day)?, connector.catalog(&[table.stream])?];
+    let mut arguments = vec![files.config(last_day)?, files.catalog(&[table.stream])?];
     if let Some(state) = &table.state {
-        files.push(connector.argument("--state", "state.json", &json!([state]))?);
+        arguments.push(files.argument("--state", "state.json", &json!([state]))?);
     }
-    let output = connector.run("read", &files)?;
+    let output = run("read", &arguments)?;
     table.state = Some(output.states().pop().context("the read wrote no STATE")?);
     table.rows.load(&output);
     Ok(output)

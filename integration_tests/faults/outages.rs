@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use source_stock_ticker_api::clock::Clock;
 
-use super::{NOW, connector, three_pages};
+use super::{NOW, three_pages};
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::{Connector, Output, configured};
 use crate::support::days::{date, moment};
@@ -110,18 +110,6 @@ fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
 }
 
 #[test]
-fn hundreds_of_refused_tickers_make_a_message_of_some_kilobytes() {
-    let tickers: Vec<String> = (0..500).map(|number| format!("TICKER{number}")).collect();
-    let api = FakeApi::start(Market::at(NOW));
-    api.inject_faults(|_, _| Some(Fault::not_entitled()));
-    let output = Connector::new(&api, &tickers.join(",")).run_at(NOW, "read");
-    let (failure_type, message) = output.failure();
-    assert_eq!(failure_type, "config_error");
-    assert!(message.len() <= 4_100 && message.ends_with("of 500; the log names them all."), "{message}");
-    assert_eq!(output.logs("ERROR").len(), 500);
-}
-
-#[test]
 fn unknown_key_ends_everything_at_once() {
     let api = FakeApi::start(three_pages());
     let tickers: Vec<String> = (0..500).map(|number| format!("T{number}")).collect();
@@ -133,15 +121,4 @@ fn unknown_key_ends_everything_at_once() {
     output.assert_failure("config_error", &["Unknown API Key"]);
     assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2));
     assert!(api.take_requests().len() <= 16, "the pending ones, and a few that took their places");
-}
-
-#[test]
-fn run_takes_no_longer_than_its_waits() {
-    // Six attempts with waits of about 1, 2, 4, 8 and 16 seconds between them.
-    let api = FakeApi::start(three_pages());
-    api.inject_faults(|_, _| Some(Fault::status(500, "", "")));
-    let clock = SimulatedClock::at(moment(NOW));
-    let output = connector(&api, "incremental").run_with_clock(&clock, "read");
-    assert_eq!(output.failure().0, "transient_error");
-    assert!((Duration::from_secs(15)..Duration::from_secs(47)).contains(&clock.elapsed()), "{:?}", clock.elapsed());
 }

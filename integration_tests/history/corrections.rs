@@ -121,24 +121,6 @@ fn hours_of_an_api_with_a_delay_of_fifteen_minutes_and_five_seconds_are_emitted_
 }
 
 #[test]
-fn minute_that_comes_late_is_emitted() {
-    let day = date(2026, 3, 10);
-    let mut market = Market::at("2026-03-10T18:52:00Z");
-    for minute in 25..50 {
-        let bar = TradedBar::closing_at(247.0 + f64::from(minute) / 100.0);
-        let late = bar.shown_from(moment("2026-03-10T18:55:00Z"));
-        let bar = if minute == 30 { late } else { bar };
-        market.bar(BarSize::MINUTE, "AAPL", new_york_time(day, 14, minute), bar);
-    }
-    let mut minutes = Scenario::new(market, "AAPL", "stock_prices_by_minute", "2026-03-10");
-    let first = minutes.sync("2026-03-10T18:52:00Z");
-    assert_eq!(first.records().len(), 6, "14:25 to 14:31");
-    let second = minutes.sync("2026-03-10T18:56:00Z");
-    minutes.assert_true("the minute is there");
-    second.assert_no_warning("it is only late");
-}
-
-#[test]
 fn ticker_whose_bars_are_all_gone_is_warned_about_once_and_costs_two_requests_a_sync() {
     for stream in DAYS_AND_HOURS {
         let mut scenario = history(stream, date(2026, 3, 2), 10, "2026-03-02");

@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{DAYS_AND_HOURS, history};
-use crate::support::bar_size::BarSize;
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::Destination;
-use crate::support::days::{Date, date, moment, new_york_midnight, new_york_time};
+use crate::support::days::{Date, date, moment, new_york_time};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, Split};
 use crate::support::scenario::Scenario;
@@ -62,16 +61,6 @@ fn split_is_reread_from_the_earliest_start_date() {
         let second = nvda.set("start_date", start_date).sync(TUESDAY);
         assert_eq!(second.prices()[0], ("NVDA", "2024-06-05", 122.44));
     }
-}
-
-#[test]
-fn split_is_noticed_although_the_first_bar_is_gone() {
-    let mut nvda = split_since_saturday();
-    let first = new_york_midnight(date(2024, 6, 5));
-    nvda.api.market().remove(BarSize::DAY, "NVDA", first);
-    let second = nvda.sync(TUESDAY);
-    assert_eq!(second.dates(), ["2024-06-06", "2024-06-07", "2024-06-10"]);
-    second.assert_logged("WARN", &["NVDA", "split"]);
 }
 
 #[test]

@@ -146,7 +146,8 @@ fn the_future_state_covers_the_discovered_streams_and_the_example_configuration(
     let streams = catalog["streams"].as_array().expect("streams").iter();
     // Splits and dividends are compared with the emitted ones, regardless of their dates.
     let of_bars = streams.filter(|stream| stream["json_schema"]["properties"]["price"].is_object());
-    assert_golden("future_state.json", &format!("{:#}\n", Value::from_iter(of_bars.map(future_state))));
+    let states: Value = of_bars.map(future_state).collect();
+    assert_golden("future_state.json", &format!("{states:#}\n"));
     let expected = include_str!("../expected_records.jsonl").lines();
     for record in expected.map(parse) {
         assert_eq!(record["data"]["stock_ticker"], ticker);

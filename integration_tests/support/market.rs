@@ -35,11 +35,6 @@ impl TradedBar {
         TradedBar { volume: None, traded: None, ..self }
     }
 
-    /// The same bar, which the API shows only from a moment on.
-    pub fn shown_from(self, moment: DateTime<Utc>) -> TradedBar {
-        TradedBar { shown_from: Some(moment), ..self }
-    }
-
     /// The bar after splits, with `ratio` new shares for each old one.
     pub fn rescaled(self, ratio: f64) -> TradedBar {
         let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::bar_size::{BarSize, Unit};
+use super::bar_size::BarSize;
 use super::connector::Connector;
 use super::market::prefix_of;
 
@@ -54,17 +54,4 @@ impl Stream {
 pub fn stream_named(name: &str) -> &'static Stream {
     let stream = STREAMS.iter().find(|stream| stream.name == name);
     stream.unwrap_or_else(|| panic!("discover offers no stream of bars called {name}"))
-}
-
-#[test]
-fn stream_name_gives_the_length_of_its_bars() {
-    for (name, multiplier, unit) in [
-        ("stock_prices", 1, Unit::Day),
-        ("stock_prices_by_week", 1, Unit::Week),
-        ("stock_prices_by_15_minutes", 15, Unit::Minute),
-        ("market_prices", 1, Unit::Day),
-    ] {
-        let size = stream_named(name).size;
-        assert_eq!((size.multiplier, size.unit), (multiplier, unit), "{name}");
-    }
 }

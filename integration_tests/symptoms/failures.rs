@@ -6,7 +6,7 @@ use crate::history::history;
 use crate::support::connector::Connector;
 use crate::support::days::{date, new_york_midnight};
 use crate::support::fake_api::{FakeApi, Fault};
-use crate::support::market::{Market, PartialCoverage, PlanFloor, weekdays};
+use crate::support::market::{Market, weekdays};
 use crate::support::scenario::Scenario;
 
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -24,16 +24,6 @@ fn bar_without_a_price_is_skipped_until_the_api_has_one() {
         scenario.sync(NOW).assert_no_warning(stream);
         scenario.assert_true(stream);
     }
-}
-
-#[test]
-fn refusal_is_understood_when_its_reason_comes_late_in_a_long_text() {
-    let mut scenario = history("stock_prices", date(2024, 11, 1), 750, "2014-01-02");
-    scenario.api.market().plan(PlanFloor::YearsBack(2), PartialCoverage::Refused);
-    let long = format!("{} data timeframe", "We are sorry. ".repeat(40));
-    scenario.api.inject_faults(move |_, _| Some(Fault::replaced("data timeframe", &long)));
-    scenario.sync(NOW);
-    scenario.assert_true("what the plan shows");
 }
 
 #[test]

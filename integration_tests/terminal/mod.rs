@@ -1,29 +1,14 @@
-//! What a person sees at a terminal while stdout goes elsewhere. On wiremock; the terminal is in memory.
+//! What a person sees at a terminal while stdout goes elsewhere. On wiremock; the terminal is a file.
 
 mod inputs;
 mod sessions;
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::io::{self, Seek};
 
 use source_stock_ticker_api::{Environment, Screen, Terminal, run};
 
 use crate::support::clock::SimulatedClock;
 use crate::support::days::moment;
-
-/// stderr in memory.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The capabilities of stderr, and the target of stdout.
 #[derive(Clone, Copy)]
@@ -48,9 +33,9 @@ struct Session {
 
 impl Session {
     fn run(now: &str, kind: Kind, arguments: &[String]) -> Session {
-        let sink = Sink::default();
+        let mut stderr = tempfile::tempfile().expect("a file");
         let screen = Screen {
-            sink: Box::new(sink.clone()),
+            sink: Box::new(stderr.try_clone().expect("a handle")),
             width: 80,
             has_colors: !matches!(kind, Kind::FileWithoutColors),
             shows_progress: !matches!(kind, Kind::Pipe),
@@ -68,13 +53,9 @@ impl Session {
         let arguments = std::iter::once(program).chain(arguments.iter().cloned());
         let mut stdout = Vec::new();
         let exit_code = run(arguments, &environment, &mut stdout);
-        let stderr = sink.0.lock().expect("no panic").clone();
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        let clear = "\r\x1b[2K";
-        Session {
-            exit_code,
-            stdout: text(stdout),
-            stderr: text(stderr).replace(clear, "\n\\r\\e[2K").replace('\x1b', "\\e"),
-        }
+        stderr.rewind().expect("a file");
+        let stderr = io::read_to_string(stderr).expect("UTF-8");
+        let stderr = stderr.replace("\r\x1b[2K", "\n\\r\\e[2K").replace('\x1b', "\\e");
+        Session { exit_code, stdout: String::from_utf8(stdout).expect("UTF-8"), stderr }
     }
 }
