@@ -2,18 +2,14 @@
 
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::{Connector, Output};
-use crate::support::days::{date, moment};
+use crate::support::days::moment;
 use crate::support::fake_api::{FakeApi, Fault};
-use crate::support::market::Market;
+use crate::support::market::two_days;
 
 const NOW: &str = "2026-11-20T15:00:00Z";
 
 fn api() -> FakeApi {
-    let mut market = Market::at(NOW);
-    for ticker in ["AAPL", "TSLA"] {
-        market.days(ticker, &[(date(2026, 11, 18), 404.0), (date(2026, 11, 19), 405.5)]);
-    }
-    FakeApi::start(market)
+    FakeApi::start(two_days(&["AAPL", "TSLA"]))
 }
 
 /// Runs a command with `--debug` before or after it.

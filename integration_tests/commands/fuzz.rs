@@ -7,9 +7,8 @@ use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};
 
 use crate::support::connector::{Connector, Output, run_binary};
-use crate::support::days::date;
 use crate::support::fake_api::{FakeApi, Fault, KEY};
-use crate::support::market::Market;
+use crate::support::market::two_days;
 
 const NOW: &str = "2026-11-20T15:00:00Z";
 
@@ -68,9 +67,7 @@ fn path() -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn api() -> FakeApi {
-    let mut market = Market::at(NOW);
-    market.days("TSLA", &[(date(2026, 11, 18), 404.0), (date(2026, 11, 19), 405.5)]);
-    FakeApi::start(market)
+    FakeApi::start(two_days(&["TSLA"]))
 }
 
 /// One server for all cases in which nothing goes wrong.

@@ -5,9 +5,8 @@ use serde_json::Value;
 use super::{NOW, connector, three_pages};
 use crate::support::bar_size::BarSize;
 use crate::support::connector::{Connector, Output};
-use crate::support::days::date;
 use crate::support::fake_api::{FakeApi, Fault};
-use crate::support::market::{Market, TradedBar};
+use crate::support::market::{Market, TradedBar, two_days};
 use crate::support::scenario::Scenario;
 
 #[test]
@@ -33,11 +32,7 @@ fn page_with_a_value_that_does_not_fit_is_refused_and_quoted_in_short() {
 
 /// Reads one day of a market of A and B; `ticker` replaces the latter's name in the response.
 fn read_market_with(ticker: &'static str) -> Output {
-    let mut market = Market::at(NOW);
-    for ticker in ["A", "B"] {
-        market.days(ticker, &[(date(2026, 11, 19), 10.0)]);
-    }
-    let api = FakeApi::start(market);
+    let api = FakeApi::start(two_days(&["A", "B"]));
     api.inject_faults(move |_, _| Some(Fault::replaced(r#""B""#, ticker)));
     let mut connector = Connector::new(&api, "TSLA");
     connector.set("start_date", "2026-11-19").stream("market_prices", "incremental");

@@ -8,16 +8,12 @@ use source_stock_ticker_api::clock::Clock;
 use super::{NOW, three_pages};
 use crate::support::clock::SimulatedClock;
 use crate::support::connector::{Connector, Output, configured};
-use crate::support::days::{date, moment};
+use crate::support::days::moment;
 use crate::support::fake_api::{FakeApi, Fault, Request};
-use crate::support::market::Market;
+use crate::support::market::{Market, two_days};
 
 fn api(tickers: &[&str]) -> FakeApi {
-    let mut market = Market::at(NOW);
-    for ticker in tickers {
-        market.days(ticker, &[(date(2026, 11, 18), 9.0), (date(2026, 11, 19), 10.0)]);
-    }
-    FakeApi::start(market)
+    FakeApi::start(two_days(tickers))
 }
 
 /// Whether a request is about a ticker of the list.

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::connector;
 use crate::support::connector::{Connector, Output, binary_command, run_command};
-use crate::support::days::date;
 use crate::support::fake_api::FakeApi;
-use crate::support::market::Market;
+use crate::support::market::two_days;
 use crate::support::tls_server::{Certificate, TlsServer};
 
 const PASSWORD: &str = "proxy-pa55word";
@@ -67,18 +67,6 @@ fn serve(client: TcpStream, answer: Result<u16, &str>, noted: &Mutex<Vec<String>
     }
 }
 
-fn market() -> Market {
-    let mut market = Market::at("2026-11-20T15:00:00Z");
-    market.days("TSLA", &[(date(2026, 11, 19), 405.5)]);
-    market
-}
-
-fn connector(url: &str) -> Connector {
-    let mut connector = Connector::with_url(url, "TSLA");
-    connector.set("start_date", "2026-11-19").set("end_date", "2026-11-19");
-    connector
-}
-
 /// Runs a command of the binary with variables; asserts that no password is shown.
 fn run(connector: &Connector, command: &str, variables: &[(&str, &str)]) -> Output {
     let mut command: Command = binary_command(&connector.arguments(command));
@@ -90,7 +78,7 @@ fn run(connector: &Connector, command: &str, variables: &[(&str, &str)]) -> Outp
 
 #[test]
 fn https_goes_through_the_proxy_that_the_environment_names() {
-    let server = TlsServer::start(Certificate::OtherName, market());
+    let server = TlsServer::start(Certificate::OtherName, two_days(&["TSLA"]));
     let port = server.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let ca = server.ca_file().display().to_string();
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
@@ -147,7 +135,7 @@ fn proxy_that_refuses_or_does_not_exist_is_a_transient_error() {
 
 #[test]
 fn no_proxy_sends_requests_directly() {
-    let server = TlsServer::start(Certificate::Trusted, market());
+    let server = TlsServer::start(Certificate::Trusted, two_days(&["TSLA"]));
     let ca = server.ca_file().display().to_string();
     let proxy = Proxy::start(Err("500 Not wanted"));
     let address = format!("http://{}", proxy.address);
@@ -160,7 +148,7 @@ fn no_proxy_sends_requests_directly() {
 
 #[test]
 fn loopback_without_tls_never_uses_a_proxy() {
-    let api = FakeApi::start(market());
+    let api = FakeApi::start(two_days(&["TSLA"]));
     let proxy = Proxy::start(Err("500 Not wanted"));
     let address = format!("http://{}", proxy.address);
     for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {

@@ -2,21 +2,13 @@
 
 use std::process::Command;
 
+use super::connector;
 use crate::support::connector::{Connector, binary_command, run_command};
-use crate::support::days::date;
-use crate::support::market::Market;
+use crate::support::market::two_days;
 use crate::support::tls_server::{Certificate, TlsServer};
 
-fn market() -> Market {
-    let mut market = Market::at("2026-11-20T15:00:00Z");
-    market.days("TSLA", &[(date(2026, 11, 18), 404.0), (date(2026, 11, 19), 405.5)]);
-    market
-}
-
-fn connector(server: &TlsServer) -> Connector {
-    let mut connector = Connector::with_url(&server.url(), "TSLA");
-    connector.set("start_date", "2026-11-18").set("end_date", "2026-11-19");
-    connector
+fn start(certificate: Certificate) -> TlsServer {
+    TlsServer::start(certificate, two_days(&["TSLA"]))
 }
 
 /// A command of the binary that only trusts the certificates in a file.
@@ -28,15 +20,15 @@ fn trusting(connector: &Connector, command: &str, certificates: impl AsRef<std::
 
 #[test]
 fn certificate_of_a_trusted_authority_is_accepted() {
-    let server = TlsServer::start(Certificate::Trusted, market());
-    let output = run_command(&mut trusting(&connector(&server), "read", server.ca_file())).succeeded();
-    assert_eq!(output.records().len(), 2);
+    let server = start(Certificate::Trusted);
+    let output = run_command(&mut trusting(&connector(&server.url()), "read", server.ca_file())).succeeded();
+    assert_eq!(output.records().len(), 1);
     assert_eq!(server.api.take_requests().len(), 1);
 }
 
 #[test]
 fn certificate_that_can_not_be_trusted_is_refused_before_the_key_is_sent() {
-    let other = TlsServer::start(Certificate::Trusted, market());
+    let other = start(Certificate::Trusted);
     for (certificate, is_of_authority, says) in [
         (Certificate::Trusted, false, "invalid peer certificate"),
         (Certificate::SelfSigned, false, "invalid peer certificate"),
@@ -44,21 +36,21 @@ fn certificate_that_can_not_be_trusted_is_refused_before_the_key_is_sent() {
         (Certificate::Expired, true, "expired"),
     ] {
         println!("{certificate:?}");
-        let server = TlsServer::start(certificate, market());
+        let server = start(certificate);
         let authority = if is_of_authority { &server } else { &other };
-        let output = run_command(&mut trusting(&connector(&server), "check", authority.ca_file()));
+        let output = run_command(&mut trusting(&connector(&server.url()), "check", authority.ca_file()));
         output.assert_failure("transient_error", &["certificate", says]);
         assert_eq!(server.api.take_requests().len(), 0, "the key was sent");
     }
-    let server = TlsServer::start(Certificate::SelfSigned, market());
-    let output = connector(&server).run_at("2026-11-20T15:00:00Z", "read");
+    let server = start(Certificate::SelfSigned);
+    let output = connector(&server.url()).run_at("2026-11-20T15:00:00Z", "read");
     output.assert_failure("transient_error", &["certificate", "after 6 attempts"]);
     assert_eq!(server.api.take_requests().len(), 0, "the key was sent");
 }
 
 #[test]
 fn certificates_that_can_not_be_loaded_are_a_clear_failure_at_the_start() {
-    let server = TlsServer::start(Certificate::Trusted, market());
+    let server = start(Certificate::Trusted);
     let folder = tempfile::tempdir().expect("a folder");
     let (empty, garbage) = (folder.path().join("empty.pem"), folder.path().join("garbage.pem"));
     std::fs::write(&empty, "").expect("a file");
@@ -66,19 +58,19 @@ fn certificates_that_can_not_be_loaded_are_a_clear_failure_at_the_start() {
     for file in [folder.path().join("missing.pem"), empty, garbage, folder.path().to_owned()] {
         let says = "Can't load the certificates of trusted authorities. Check SSL_CERT_FILE";
         println!("{}", file.display());
-        let read = run_command(&mut trusting(&connector(&server), "read", &file));
+        let read = run_command(&mut trusting(&connector(&server.url()), "read", &file));
         read.assert_failure("config_error", &[says]);
         assert_eq!(read.messages.len(), 1, "no stream was started");
-        run_command(&mut trusting(&connector(&server), "check", &file)).assert_check_fails(&[says]);
+        run_command(&mut trusting(&connector(&server.url()), "check", &file)).assert_check_fails(&[says]);
     }
     assert_eq!(server.api.take_requests().len(), 0);
 }
 
 #[test]
 fn loopback_without_tls_needs_no_certificates() {
-    let server = TlsServer::start(Certificate::Trusted, market());
-    let mut connector = connector(&server);
+    let server = start(Certificate::Trusted);
+    let mut connector = connector(&server.url());
     connector.set("api_url", server.api.url());
     let output = run_command(&mut trusting(&connector, "read", "/no/such/file")).succeeded();
-    assert_eq!(output.records().len(), 2);
+    assert_eq!(output.records().len(), 1);
 }

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output as Ended, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::bar_size::BarSize;
@@ -14,7 +14,7 @@ use crate::support::market::{Market, TradedBar};
 use crate::support::raw_api;
 
 /// Two tickers with 700 minutes each on pages of 90.
-fn market() -> Market {
+pub fn market() -> Market {
     let mut market = Market::at("2026-03-10T23:00:00Z");
     market.page_size = 90;
     for ticker in ["AAPL", "TSLA"] {
@@ -26,7 +26,7 @@ fn market() -> Market {
     market
 }
 
-fn connector(url: &str) -> Connector {
+pub fn connector(url: &str) -> Connector {
     let mut connector = Connector::with_url(url, "AAPL,TSLA");
     connector
         .set("start_date", "2026-03-10")
@@ -99,55 +99,52 @@ fn silent_api() -> FakeApi {
     api
 }
 
-/// Waits until the run has reported that it started; from then on it waits for a response.
-fn wait_for_start(child: &mut Child) {
-    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("a byte");
-}
+const NAMESPACE: [&str; 5] = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 
-fn send_signal(signal: &str, process: u32) {
-    let kill = format!("kill -s {signal} {process}");
+/// Sends a signal to a run that waits for a response; `is_contained` runs it as the first process of a namespace.
+fn ended_by_signal(name: &str, is_contained: bool) -> Ended {
+    let connector = connector(&silent_api().url());
+    let mut command = if is_contained {
+        Command::new("unshare")
+    } else {
+        // In the background of a script SIGINT is ignored, and children inherit that.
+        Command::new("env")
+    };
+    command.args(if is_contained { &NAMESPACE[..] } else { &["--default-signal=INT,TERM"] });
+    command.arg(BINARY).args(connector.arguments("read"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    // Once it has reported that it started, it waits for a response.
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("a byte");
+    let process = if is_contained {
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        std::fs::read_to_string(children).expect("a list")
+    } else {
+        child.id().to_string()
+    };
+    let sent = Instant::now();
+    let kill = format!("kill -s {name} {process}");
     assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh runs").success());
+    let ended = child.wait_with_output().expect("it ends");
+    assert!(sent.elapsed() < Duration::from_millis(1_500), "{name}");
+    assert_eq!(ended.stderr, b"", "{name}");
+    ended
 }
 
 #[test]
 fn signal_ends_the_process_even_while_it_waits_for_a_response() {
-    let api = silent_api();
     for (name, number) in [("TERM", 15), ("INT", 2)] {
-        let connector = connector(&api.url());
-        // In the background of a script SIGINT is ignored, and children inherit that.
-        let mut command = Command::new("env");
-        command.args(["--default-signal=INT,TERM", BINARY]).args(connector.arguments("read"));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("env runs");
-        wait_for_start(&mut child);
-        let asked = Instant::now();
-        send_signal(name, child.id());
-        let ended = child.wait_with_output().expect("it ends");
-        assert_eq!((ended.status.signal(), ended.stderr.as_slice()), (Some(number), &b""[..]), "{}", ended.status);
-        assert!(asked.elapsed() < Duration::from_millis(1_500));
+        assert_eq!(ended_by_signal(name, false).status.signal(), Some(number), "{name}");
     }
 }
 
 /// Like a container, a namespace runs it as the first process. Skipped where the system allows no namespace.
 #[test]
 fn signal_ends_the_first_process_of_a_container() {
-    let in_namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
-    let may_be_made = Command::new("unshare").args(in_namespace).arg("true").output();
-    if !may_be_made.is_ok_and(|ended| ended.status.success()) {
-        return;
-    }
-    let api = silent_api();
-    for (name, exit_code) in [("TERM", 143), ("INT", 130)] {
-        let connector = connector(&api.url());
-        let mut command = Command::new("unshare");
-        command.args(in_namespace).arg(BINARY).args(connector.arguments("read"));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-        wait_for_start(&mut child);
-        let children = format!("/proc/{0}/task/{0}/children", child.id());
-        let children = std::fs::read_to_string(children).expect("a list");
-        let first_process: u32 = children.trim().parse().expect("one child");
-        send_signal(name, first_process);
-        let ended = child.wait_with_output().expect("it ends");
-        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(exit_code), &b""[..]));
+    let attempt = Command::new("unshare").args(NAMESPACE).arg("true").output();
+    if attempt.is_ok_and(|ended| ended.status.success()) {
+        for (name, exit_code) in [("TERM", 143), ("INT", 130)] {
+            assert_eq!(ended_by_signal(name, true).status.code(), Some(exit_code), "{name}");
+        }
     }
 }
 

@@ -2,5 +2,5 @@
 
 mod cut_off;
 mod handed_over;
-mod interrupted;
+pub mod interrupted;
 mod resumed;

@@ -77,7 +77,7 @@ impl Fault {
     }
 
     /// The true response, with its rows changed, and its counts to match.
-    pub fn rows_changed(change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) -> Fault {
+    pub fn rows_changed<F: Fn(&mut Vec<Value>) + Send + Sync + 'static>(change: F) -> Fault {
         Fault::changed(move |body| {
             let mut page: Value = serde_json::from_str(&body).expect("JSON");
             let Some(rows) = page["results"].as_array_mut() else {

@@ -226,6 +226,15 @@ impl Market {
     }
 }
 
+/// Two days of some tickers, 2026-11-18 and 19, on the afternoon of the 20th.
+pub fn two_days(tickers: &[&str]) -> Market {
+    let mut market = Market::at("2026-11-20T15:00:00Z");
+    for ticker in tickers {
+        market.days(ticker, &[(date(2026, 11, 18), 404.0), (date(2026, 11, 19), 405.5)]);
+    }
+    market
+}
+
 /// The prefix of a ticker's market; empty for a stock.
 pub fn prefix_of(ticker: &str) -> &str {
     ticker.find(':').map_or("", |place| &ticker[..=place])
