@@ -49,15 +49,6 @@ fn check_logs_how_it_looked_for_the_tickers() {
 }
 
 #[test]
-fn nothing_is_logged_for_debugging_without_the_flag() {
-    let api = api();
-    for command in ["check", "discover", "read"] {
-        let output = Connector::new(&api, "TSLA,AAPL").run_at(NOW, command).succeeded();
-        assert_eq!(output.logs("DEBUG").len(), 0);
-    }
-}
-
-#[test]
 fn commands_without_requests_take_the_flag_too() {
     let api = api();
     let connector = Connector::new(&api, "TSLA");

@@ -31,28 +31,20 @@ fn tickers(count: usize) -> (FakeApi, Connector, Vec<String>) {
 }
 
 #[test]
-fn states_do_not_outweigh_the_records_of_two_thousand_tickers() {
-    let (api, mut connector, tickers) = tickers(2_000);
-    let first = connector.run_at(FIRST_DAY, "read").succeeded();
-    assert_eq!(first.records().len(), tickers.len());
-    assert_states_do_not_outweigh_records(&first, tickers.len());
-
-    api.market().set_now(NEXT_DAY);
-    let second = connector.resume_from(&first).run_at(NEXT_DAY, "read").succeeded();
-    assert_eq!(second.records().len(), tickers.len());
-    assert_states_do_not_outweigh_records(&second, tickers.len());
-}
-
-#[test]
-fn states_do_not_outweigh_the_records_when_every_ticker_is_read_again() {
-    let (api, mut connector, tickers) = tickers(800);
-    let first = connector.run_at(FIRST_DAY, "read").succeeded();
-    // Extra states announce what is emitted again.
-    for ticker in &tickers {
-        api.market().split(ticker, date(2026, 11, 20), 2.0);
+fn states_do_not_outweigh_the_records_of_thousands_of_tickers() {
+    // What is emitted again after a split is announced by extra states.
+    for (count, is_split) in [(2_000, false), (800, true)] {
+        println!("{count} tickers, split: {is_split}");
+        let (api, mut connector, tickers) = tickers(count);
+        let first = connector.run_at(FIRST_DAY, "read").succeeded();
+        assert_eq!(first.records().len(), count);
+        assert_states_do_not_outweigh_records(&first, count);
+        for ticker in tickers.iter().filter(|_| is_split) {
+            api.market().split(ticker, date(2026, 11, 20), 2.0);
+        }
+        api.market().set_now(NEXT_DAY);
+        let second = connector.resume_from(&first).run_at(NEXT_DAY, "read").succeeded();
+        assert_eq!(second.records().len(), if is_split { 2 * count } else { count });
+        assert_states_do_not_outweigh_records(&second, count);
     }
-    api.market().set_now(NEXT_DAY);
-    let second = connector.resume_from(&first).run_at(NEXT_DAY, "read").succeeded();
-    assert_eq!(second.records().len(), 2 * tickers.len());
-    assert_states_do_not_outweigh_records(&second, tickers.len());
 }

@@ -1,6 +1,5 @@
 //! States: the next run resumes from them, regardless of how the last one ended.
 
 mod cut_off;
-mod handed_over;
 pub mod interrupted;
 mod resumed;

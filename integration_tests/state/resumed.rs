@@ -5,20 +5,24 @@ use serde_json::{Value, json};
 use crate::commands::read::{NOW, api};
 use crate::support::connector::Connector;
 use crate::support::days::date;
+use crate::support::fake_api::Fault;
+use crate::support::scenario::Scenario;
+
+/// The tutorial's days of some tickers; the start date is the first of them.
+fn scenario(tickers: &str) -> Scenario {
+    Scenario::with_api(api(), tickers, "stock_prices", "2020-12-15")
+}
 
 #[test]
-fn second_run_emits_only_what_is_new() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    let first = connector.run_at(NOW, "read").succeeded();
-    let second = connector.resume_from(&first).run_at(NOW, "read").succeeded();
-    assert_eq!(second.records().len(), 0);
-    assert_eq!(second.last_state(), first.last_state());
+fn second_run_emits_only_new_bars() {
+    let mut tsla = scenario("TSLA");
+    let first = tsla.sync(NOW);
+    let second = tsla.sync(NOW);
+    assert_eq!((second.records().len(), second.last_state()), (0, first.last_state()));
     assert_eq!(second.statuses(), ["STARTED", "COMPLETE"]);
     second.assert_logged("INFO", &["TSLA", "up to date", "2020-12-21"]);
-
-    api.market().days("TSLA", &[(date(2020, 12, 22), 640.34), (date(2020, 12, 23), 645.98)]);
-    let third = connector.resume_from(&second).run_at("2020-12-24T12:00:00Z", "read").succeeded();
+    tsla.api.market().days("TSLA", &[(date(2020, 12, 22), 640.34), (date(2020, 12, 23), 645.98)]);
+    let third = tsla.connector.run_at("2020-12-24T12:00:00Z", "read").succeeded();
     assert_eq!(third.prices(), [("TSLA", "2020-12-22", 640.34)], "the API's clock still shows the 22nd");
 }
 
@@ -52,53 +56,85 @@ fn read_continues_after_the_date_of_the_tutorials_state() {
 }
 
 #[test]
+fn tutorials_state_survives_a_sync_that_fails() {
+    for failing in ["/", "AAPL", "TSLA"] {
+        let mut both = scenario("AAPL,TSLA");
+        both.api.market().days("AAPL", &[(date(2020, 12, 17), 128.7)]);
+        both.set("start_date", Value::Null);
+        // The day before the first bar.
+        both.connector.state = Some(json!({"stock_prices": {"date": "2020-12-14"}}));
+        both.api.inject_faults(move |_, request| request.path.contains(failing).then(|| Fault::status(500, "", "")));
+        both.try_sync(NOW).assert_failure("transient_error", &["stock_prices"]);
+        both.api.heal();
+        both.sync(NOW);
+        both.set("start_date", "2020-12-15").assert_true(failing);
+    }
+}
+
+/// Unit tests have more of them.
+#[test]
+fn invalid_state_is_refused_without_a_request() {
+    for state in [
+        json!("2026-01-05"),
+        json!({"stock_price": {"date": "2026-01-05"}}),
+        json!({"stock_prices": 7}),
+        json!({"stock_prices": {"date": 7}}),
+        json!({"stock_prices": {"date": "soon"}}),
+        json!({"stock_prices": {"TSLA": 7}}),
+        json!({"stock_prices": {"TSLA": {}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-30"}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "since": false}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "adjusted": "yes"}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "blocks": "20260203"}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "blocks": 7}}}),
+        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "backlog": ["soon"]}}}),
+    ] {
+        println!("{state}");
+        let mut tsla = scenario("TSLA");
+        tsla.connector.state = Some(state);
+        let output = tsla.try_sync(NOW);
+        output.assert_failure("config_error", &["To start over, omit --state"]);
+        assert_eq!(output.records().len() + tsla.requests().len(), 0);
+    }
+}
+
+#[test]
 fn each_ticker_resumes_from_its_own_state() {
-    let api = api();
+    let mut all = scenario("AAPL,TSLA,GONE");
     let aapl = [(date(2020, 12, 17), 128.7)];
-    api.market().days("AAPL", &aapl).days("GONE", &aapl);
-    let mut connector = Connector::new(&api, "AAPL,TSLA,GONE");
-    connector.set("end_date", "2020-12-18");
-    let first = connector.run_at(NOW, "read").succeeded();
-    api.market().days("AAPL", &[(date(2020, 12, 18), 126.66), (date(2020, 12, 21), 128.23)]);
-    connector.set("stock_ticker", "AAPL,TSLA").set("end_date", Value::Null);
-    let output = connector.resume_from(&first).run_at(NOW, "read").succeeded();
+    all.api.market().days("AAPL", &aapl).days("GONE", &aapl);
+    let first = all.set("end_date", "2020-12-18").sync(NOW);
+    all.api.market().days("AAPL", &[(date(2020, 12, 18), 126.66), (date(2020, 12, 21), 128.23)]);
+    let output = all.set("stock_ticker", "AAPL,TSLA").set("end_date", Value::Null).sync(NOW);
     let expected = [("AAPL", "2020-12-18", 126.66), ("AAPL", "2020-12-21", 128.23), ("TSLA", "2020-12-21", 649.86)];
     assert_eq!(output.prices(), expected);
-    let gone = &output.last_state()["GONE"];
-    assert_eq!(*gone, first.last_state()["GONE"], "a removed ticker keeps its state");
+    assert_eq!(output.last_state()["GONE"], first.last_state()["GONE"], "a removed ticker keeps its state");
 }
 
 #[test]
 fn added_ticker_is_read_from_the_start() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    let first = connector.run_at(NOW, "read").succeeded();
-    api.market().days("AAPL", &[(date(2020, 12, 15), 127.88), (date(2020, 12, 21), 128.23)]);
-    connector.set("stock_ticker", "TSLA,AAPL").resume_from(&first);
-    let second = connector.run_at(NOW, "read").succeeded();
+    let mut tickers = scenario("TSLA");
+    tickers.sync(NOW);
+    tickers.api.market().days("AAPL", &[(date(2020, 12, 15), 127.88), (date(2020, 12, 21), 128.23)]);
+    let second = tickers.set("stock_ticker", "TSLA,AAPL").sync(NOW);
     assert_eq!(second.prices(), [("AAPL", "2020-12-15", 127.88), ("AAPL", "2020-12-21", 128.23)]);
 }
 
 #[test]
 fn ticker_without_bars_is_warned_about_once() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA,TLSA");
-    let output = connector.run_at(NOW, "read").succeeded();
-    assert_eq!(output.records().len(), 5);
-    output.assert_logs("WARN", &[&["TLSA", "2020-12-15", "2020-12-21"]]);
-    assert!(output.last_state()["TLSA"]["date"].is_null(), "no cursor");
-    let second = connector.resume_from(&output).run_at(NOW, "read").succeeded();
-    second.assert_no_warning("once");
+    let mut tickers = scenario("TSLA,TLSA");
+    let first = tickers.sync(NOW);
+    assert_eq!(first.records().len(), 5);
+    first.assert_logs("WARN", &[&["TLSA", "2020-12-15", "2020-12-21"]]);
+    assert!(first.last_state()["TLSA"]["date"].is_null(), "no cursor");
+    tickers.sync(NOW).assert_no_warning("once");
 }
 
 #[test]
-fn ticker_that_is_listed_later_misses_no_bar_however_long_the_pause() {
-    let api = api();
-    let mut connector = Connector::new(&api, "NEW");
-    let first = connector.run_at(NOW, "read").succeeded();
-    let later = "2021-03-01T12:00:00Z";
-    let listed = [(date(2020, 12, 23), 10.0), (date(2021, 2, 26), 11.0)];
-    api.market().set_now(later).days("NEW", &listed);
-    let second = connector.resume_from(&first).run_at(later, "read").succeeded();
+fn ticker_that_is_listed_later_misses_no_bar_regardless_of_the_pause() {
+    let mut new = scenario("NEW");
+    new.set("start_date", Value::Null).sync(NOW);
+    new.api.market().days("NEW", &[(date(2020, 12, 23), 10.0), (date(2021, 2, 26), 11.0)]);
+    let second = new.sync("2021-03-01T12:00:00Z");
     assert_eq!(second.prices(), [("NEW", "2020-12-23", 10.0), ("NEW", "2021-02-26", 11.0)]);
 }

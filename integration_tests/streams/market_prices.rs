@@ -1,7 +1,5 @@
 //! The whole market: one request per weekday, prices as traded, and the last day requested again.
 
-use serde_json::Value;
-
 use crate::support::days::date;
 use crate::support::market::{Market, TradedBar};
 use crate::support::scenario::Scenario;
@@ -85,15 +83,6 @@ fn day_that_the_api_considers_today_is_requested_again() {
     }
     assert_eq!(scenario.sync(WEDNESDAY).records().len(), 2);
     scenario.assert_true("a day later");
-}
-
-#[test]
-fn configured_tickers_do_not_matter() {
-    let mut scenario = market_prices();
-    scenario.connector.stream("market_prices", "full_refresh");
-    let output = scenario.set("stock_ticker", "NOSUCH").sync(TUESDAY);
-    assert_eq!(output.records().len(), 4);
-    assert!(output.records().iter().all(|record: &&Value| record["stock_ticker"] != "NOSUCH"));
 }
 
 /// Rows recorded on 2020-10-14 and 2026-07-17.
