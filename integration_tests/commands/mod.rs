@@ -1,7 +1,6 @@
 //! The commands: arguments, messages, exit codes, and secrets.
 
 mod check;
-mod check_failures;
 mod command_line;
 mod debug_logs;
 mod fuzz;

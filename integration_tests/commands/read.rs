@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::connector::Connector;
 use crate::support::days::{Date, date};
-use crate::support::fake_api::{FakeApi, Fault};
+use crate::support::fake_api::FakeApi;
 use crate::support::market::{Market, TradedBar};
+use crate::support::scenario::Scenario;
 
 /// The closes of the tutorial's transcripts.
 pub const TSLA: [(Date, f64); 5] = [
@@ -18,11 +19,15 @@ pub const TSLA: [(Date, f64); 5] = [
 
 pub const NOW: &str = "2020-12-22T12:00:00Z";
 
-/// An API that shows them.
+/// An API with these days.
 pub fn api() -> FakeApi {
     let mut market = Market::at(NOW);
     market.days("TSLA", &TSLA);
     FakeApi::start(market)
+}
+
+fn scenario(start_date: &str) -> Scenario {
+    Scenario::with_api(api(), "TSLA", "stock_prices", start_date)
 }
 
 #[test]
@@ -78,70 +83,53 @@ fn todays_bar_is_not_emitted_before_the_day_is_over_in_new_york() {
 
 #[test]
 fn end_date_is_the_last_day_read_and_can_be_moved() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2020-12-15").set("end_date", "2020-12-16");
-    let first = connector.run_at(NOW, "read").succeeded();
-    assert_eq!(first.records().len(), 2);
-    connector.set("end_date", "2020-12-17").resume_from(&first);
-    let second = connector.run_at(NOW, "read").succeeded();
+    let mut tsla = scenario("2020-12-15");
+    assert_eq!(tsla.set("end_date", "2020-12-16").sync(NOW).records().len(), 2);
+    let second = tsla.set("end_date", "2020-12-17").sync(NOW);
     assert_eq!(second.prices(), [("TSLA", "2020-12-17", 655.9)]);
-    connector.set("end_date", "2020-12-15").resume_from(&second);
-    let third = connector.run_at(NOW, "read").succeeded();
+    let third = tsla.set("end_date", "2020-12-15").sync(NOW);
     assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()));
 }
 
 #[test]
 fn start_date_of_today_or_in_the_future_reads_nothing_and_can_be_moved_back() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
+    let mut tsla = scenario("2020-12-22");
     for start_date in ["2020-12-22", "2021-06-01"] {
-        let first = connector.set("start_date", start_date).run_at(NOW, "read").succeeded();
-        first.assert_logged("INFO", &["stock_prices, TSLA", start_date, "not over"]);
-        assert_eq!((first.records().len(), api.take_requests().len()), (0, 0), "{start_date}");
-        connector.resume_from(&first);
+        let output = tsla.set("start_date", start_date).sync(NOW);
+        output.assert_logged("INFO", &["stock_prices, TSLA", start_date, "not over"]);
+        assert_eq!((output.records().len(), tsla.requests().len()), (0, 0), "{start_date}");
     }
-    connector.set("start_date", "2020-12-15");
-    assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 5);
+    assert_eq!(tsla.set("start_date", "2020-12-15").sync(NOW).records().len(), 5);
 }
 
 #[test]
 fn second_sync_of_a_single_day_says_that_it_is_up_to_date() {
-    let mut connector = Connector::new(&api(), "TSLA");
-    let first = connector.set("start_date", "2020-12-21").run_at(NOW, "read").succeeded();
-    let second = connector.resume_from(&first).run_at(NOW, "read").succeeded();
-    second.assert_logged("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
+    let mut tsla = scenario("2020-12-21");
+    tsla.sync(NOW);
+    tsla.sync(NOW).assert_logged("INFO", &["stock_prices, TSLA: up to date", "2020-12-21"]);
 }
 
 #[test]
 fn pages_of_days_before_one_that_fails_are_not_emitted() {
-    let api = api();
-    api.market().page_size = 1;
-    let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2020-12-15").set("end_date", "2020-12-16");
-    let first = connector.run_at(NOW, "read").succeeded();
-    api.take_requests();
-    api.inject_faults(|number, _| (number == 4).then(|| Fault::status(400, "", "{}")));
-    connector.set("end_date", Value::Null).resume_from(&first);
-    let second = connector.run_at(NOW, "read");
+    let mut tsla = scenario("2020-12-15");
+    tsla.api.market().page_size = 1;
+    let first = tsla.set("end_date", "2020-12-16").sync(NOW);
+    tsla.break_after(4);
+    let second = tsla.set("end_date", Value::Null).try_sync(NOW);
     assert_eq!(second.exit_code, Some(1));
     assert_eq!((second.records().len(), second.last_state()), (0, first.last_state()), "pages are compared as a whole");
 }
 
 #[test]
 fn start_date_that_is_moved_back_reads_only_the_missing_part() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA");
-    connector.set("start_date", "2020-12-17");
-    let first = connector.run_at(NOW, "read").succeeded();
-    connector.set("start_date", "2020-12-15").resume_from(&first);
-    let second = connector.run_at(NOW, "read").succeeded();
+    let mut tsla = scenario("2020-12-17");
+    tsla.sync(NOW);
+    let second = tsla.set("start_date", "2020-12-15").sync(NOW);
     assert_eq!(second.prices(), [("TSLA", "2020-12-15", 633.25), ("TSLA", "2020-12-16", 622.77)]);
     let state = &second.last_state()["TSLA"];
     assert_eq!((&state["since"], &state["date"]), (&json!("2020-12-15"), &json!("2020-12-21")));
     for start_date in [json!("2020-12-18"), Value::Null] {
-        connector.set("start_date", start_date).resume_from(&second);
-        let third = connector.run_at(NOW, "read").succeeded();
+        let third = tsla.set("start_date", start_date).sync(NOW);
         assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()), "moved later or removed");
     }
 }

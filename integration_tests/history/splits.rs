@@ -10,7 +10,7 @@ use crate::support::clock::SimulatedClock;
 use crate::support::connector::Destination;
 use crate::support::days::{Date, date, moment, new_york_time};
 use crate::support::fake_api::Fault;
-use crate::support::market::{Market, PartialCoverage, PlanFloor, Split};
+use crate::support::market::{Market, PartialCoverage, PlanFloor};
 use crate::support::scenario::Scenario;
 
 /// NVDA around its ten-for-one split of 2024-06-10, as traded.
@@ -89,12 +89,7 @@ fn other_value_of_adjusted_rereads_everything() {
 
 /// A split on `first_day` that the API shows from 2026-12-07 on, when the last sessions are on the new basis.
 fn enter_late(scenario: &Scenario, first_day: Date) {
-    scenario.api.market().splits.push(Split {
-        ticker: "AAPL".to_owned(),
-        first_day,
-        ratio: 2.0,
-        known_from: moment("2026-12-07T05:00:00Z"),
-    });
+    scenario.api.market().late_split(first_day, 2.0, moment("2026-12-07T05:00:00Z"));
 }
 
 /// Asserts that the rows from a date or timestamp on are correct.

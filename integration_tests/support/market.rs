@@ -164,6 +164,11 @@ impl Market {
         self
     }
 
+    /// Adds a split of AAPL that the API only shows from a moment on.
+    pub fn late_split(&mut self, first_day: Date, ratio: f64, known_from: DateTime<Utc>) {
+        self.splits.push(Split { ticker: "AAPL".to_owned(), first_day, ratio, known_from });
+    }
+
     /// Adds a dividend.
     pub fn dividend(&mut self, ticker: &str, ex_day: Date, amount: f64) -> &mut Market {
         self.dividends.push(Dividend { ticker: ticker.to_owned(), ex_day, amount });

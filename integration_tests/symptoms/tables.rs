@@ -9,7 +9,7 @@ use crate::support::answers::answer;
 use crate::support::bar_size::BarSize;
 use crate::support::days::{Date, date, moment, new_york_midnight, new_york_time};
 use crate::support::fake_api::{Fault, Request};
-use crate::support::market::{Market, Split, TradedBar, weekdays};
+use crate::support::market::{Market, TradedBar, weekdays};
 use crate::support::scenario::Scenario;
 
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -97,14 +97,8 @@ fn split_that_takes_effect_during_a_backfill_in_the_evening_or_at_night_is_repai
         for requests_before in [1, 2, 5, 9] {
             let mut scenario = months_of_hours();
             let known_from = moment(known_from);
-            scenario.api.market().splits.push(Split {
-                ticker: "AAPL".to_owned(),
-                first_day: date(2026, 11, 20),
-                ratio: 10.0,
-                known_from,
-            });
-            let before = scenario.api.market().clone();
-            let before_split = Market { splits: Vec::new(), ..before };
+            scenario.api.market().late_split(date(2026, 11, 20), 10.0, known_from);
+            let before_split = Market { splits: Vec::new(), ..scenario.api.market().clone() };
             scenario.api.inject_faults(move |number, request| {
                 (number < requests_before).then(|| answered_by(&before_split, request))
             });
