@@ -7,15 +7,14 @@ return is what a calculation by hand gives.
 import os
 import re
 import tempfile
-from pathlib import Path
 
 os.environ |= {"AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1", "TZ": "UTC"}
 
 import airbyte
-from airbyte.caches import DuckDBCache, PostgresCache
 
+from caches import caches
 from fake_api import BINARY, ROOT, FakeApi
-from postgres import DATABASE, USER, Postgres
+from postgres import Postgres
 
 
 def main():
@@ -23,20 +22,13 @@ def main():
     (view,) = re.findall(r"```sql\n(CREATE OR REPLACE VIEW.*?)```", page, re.DOTALL)
     view = re.sub(r"\b(adjusted_prices|market_\w+)\b", r"prices.\1", view)
     with FakeApi() as api, Postgres() as server, tempfile.TemporaryDirectory() as folder:
-        os.environ["PGHOST"] = server.socket_folder
-        caches = {
-            "DuckDB": DuckDBCache(db_path=Path(folder) / "adjusted.duckdb", schema_name="prices", cache_dir=f"{folder}/1"),
-            "PostgreSQL": PostgresCache(
-                host="", port=5432, username=USER, password="", database=DATABASE, schema_name="prices",
-                cache_dir=f"{folder}/2",
-            ),
-        }
+        databases = caches(server, folder)
         # Events of another ticker, so that the tables exist from the beginning.
         api.split("TSLA", "2020-12-15", 5)
         api.dividend("TSLA", "2020-12-15", 1)
 
         def check(what: str, total_return: dict):
-            for kind, cache in caches.items():
+            for kind, cache in databases.items():
                 source = airbyte.get_source(
                     "source-stock-ticker-api",
                     local_executable=BINARY,

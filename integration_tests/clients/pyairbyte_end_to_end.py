@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from caches import caches
 from fake_api import BINARY, ROOT, FakeApi
-from postgres import DATABASE, USER, Postgres
+from postgres import Postgres
 
 # The demo has a few days of each of them.
 AAPL, TSLA = ("AAPL", "2023-01-03"), ("TSLA", "2020-12-01")
@@ -49,18 +50,9 @@ FIELDS = {"price": "c", "open": "o", "high": "h", "low": "l", "volume": "v"}
 
 def scenario():
     import airbyte
-    from airbyte.caches import DuckDBCache, PostgresCache
 
     with FakeApi() as api, Postgres() as server, tempfile.TemporaryDirectory() as folder:
-        os.environ["PGHOST"] = server.socket_folder
-        caches = {
-            "DuckDB": DuckDBCache(db_path=Path(folder) / "end_to_end.duckdb", schema_name="prices", cache_dir=f"{folder}/1"),
-            # Without a host, PostgreSQL's library takes PGHOST, which may be a folder.
-            "PostgreSQL": PostgresCache(
-                host="", port=5432, username=USER, password="", database=DATABASE, schema_name="prices",
-                cache_dir=f"{folder}/2",
-            ),
-        }
+        databases = caches(server, folder)
 
         def read(cache, streams: list, ticker: str, first_day: str, last_day: str) -> int:
             source = airbyte.get_source(
@@ -88,7 +80,7 @@ def scenario():
             news = sum(
                 (name, key) in changed or (name, key[1]) in days_of_markets for name, rows in after.items() for key in rows
             )
-            for kind, cache in caches.items():
+            for kind, cache in databases.items():
                 records = read(cache, list(streams), *days, last_day)
                 for name, rows in after.items():
                     actual = table(cache, name)

@@ -22,7 +22,7 @@ fn discarded_output_is_no_failure() {
 #[test]
 fn stdout_that_can_not_be_written_to_is_reported_on_stderr() {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    // The last one is a failure of its own, which can't be written either.
+    // The last one fails for another reason, and can't write that failure either.
     for redirection in
         ["1</dev/null", &format!("1<{}", file.path().display()), "> /dev/full", "--no-such-argument > /dev/full"]
     {

@@ -32,7 +32,7 @@ fn tickers(count: usize) -> (FakeApi, Connector, Vec<String>) {
 
 #[test]
 fn states_do_not_outweigh_the_records_of_thousands_of_tickers() {
-    // What is emitted again after a split is announced by extra states.
+    // After a split, extra states announce the records that are emitted again.
     for (count, is_split) in [(2_000, false), (800, true)] {
         println!("{count} tickers, split: {is_split}");
         let (api, mut connector, tickers) = tickers(count);

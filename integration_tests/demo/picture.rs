@@ -1,11 +1,11 @@
 //! `cargo run --example picture > docs/split.svg`: the README's picture of a split in two tables.
 //!
-//! Both tables were filled day by day. The left one keeps each close as it was on its day, as an ordinary incremental
-//! sync does; the right one was read again when the split changed the history.
+//! Both tables were synced daily. The left one keeps each close as first emitted, like an ordinary incremental sync; the
+//! right one was read again when the split changed the history.
 
 use std::fmt::Write;
 
-/// NVDA's closes as traded in 2024, and what the split of June 10, ten shares for one, divides them by.
+/// NVDA's closes as traded in 2024, and the divisors of the ten-for-one split on June 10.
 const CLOSES: [(&str, f64, f64); 6] = [
     ("06-05", 1224.40, 10.0),
     ("06-06", 1209.98, 10.0),
@@ -14,13 +14,13 @@ const CLOSES: [(&str, f64, f64); 6] = [
     ("06-11", 120.91, 1.0),
     ("06-12", 125.20, 1.0),
 ];
-/// The split lies between the third day and the fourth.
+/// Between the third day and the fourth.
 const SPLIT_AT: f64 = 2.5;
 
 const PANEL_WIDTH: f64 = 420.0;
 const PLOT: Plot = Plot { left: 56.0, right: 396.0, top: 84.0, bottom: 236.0 };
 
-/// Where a panel's plot lies, in pixels from the panel's corner.
+/// The position of the plot in a panel, in pixels from the panel's corner.
 struct Plot {
     left: f64,
     right: f64,

@@ -88,7 +88,8 @@ fn closed_pipe_ends_the_run_quietly() {
         let mut text = vec![0; after];
         child.stdout.take().expect("a pipe").read_exact(&mut text).expect("enough bytes");
         let ended = child.wait_with_output().expect("it ends");
-        assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+        let outcome = (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned());
+        assert_eq!(outcome, (Some(0), String::new()), "after {after} bytes");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-/// How much of a differing line is shown, and how much of it before the difference.
+/// The characters shown of a differing line, and those before the difference.
 const SHOWN: usize = 300;
 const SHOWN_BEFORE: usize = 60;
 
