@@ -13,7 +13,7 @@ def caches(server: Postgres, folder: str) -> dict:
     # Without a host, PostgreSQL's library takes PGHOST, which may be a folder.
     os.environ["PGHOST"] = server.socket_folder
     return {
-        "DuckDB": DuckDBCache(db_path=Path(folder) / "prices.duckdb", schema_name="prices", cache_dir=f"{folder}/1"),
+        "DuckDB": DuckDBCache(db_path=Path(folder) / "tables.duckdb", schema_name="prices", cache_dir=f"{folder}/1"),
         "PostgreSQL": PostgresCache(
             host="", port=5432, username=USER, password="", database=DATABASE, schema_name="prices",
             cache_dir=f"{folder}/2",

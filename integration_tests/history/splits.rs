@@ -291,7 +291,7 @@ fn second_split_between_two_pages_that_are_read_for_the_first_leaves_one_basis()
         });
         let output = scenario.connector.run_with_clock(&clock, "read").succeeded();
         scenario.table.load(&output);
-        output.assert_told("WARN", &["AAPL", "prices changed", "split"]);
+        output.assert_logged("WARN", &["AAPL", "prices changed", "split"]);
         scenario.set("end_date", "2026-03-09");
         scenario.table.rows.retain(|key, _| key.1.as_str() < "2026-03-10");
         scenario.assert_true(&format!("after {requests} requests"));
