@@ -42,24 +42,23 @@ fn anything() -> impl Strategy<Value = Value> {
 
 /// `value` with the part replaced to which `path` leads, or the last part on the way that exists.
 fn replaced_at(mut value: Value, path: &[usize], thing: Value) -> Value {
-    let mut place = &mut value;
-    for step in path {
-        let children = match place {
-            Value::Array(items) => items.len(),
-            Value::Object(entries) => entries.len(),
-            _ => 0,
-        };
-        if children == 0 {
-            break;
-        }
-        place = match place {
-            Value::Array(items) => &mut items[step % children],
-            Value::Object(entries) => entries.values_mut().nth(step % children).expect("a child"),
-            _ => unreachable!("it has children"),
-        };
-    }
-    *place = thing;
+    replace_at(&mut value, path, thing);
     value
+}
+
+fn replace_at(place: &mut Value, path: &[usize], thing: Value) {
+    let children: Vec<&mut Value> = match place {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(entries) => entries.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    match path {
+        [step, rest @ ..] if !children.is_empty() => {
+            let number = step % children.len();
+            replace_at(children.into_iter().nth(number).expect("a child"), rest, thing);
+        }
+        _ => *place = thing,
+    }
 }
 
 fn path() -> impl Strategy<Value = Vec<usize>> {

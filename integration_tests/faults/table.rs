@@ -133,7 +133,9 @@ fn remove_bars(page: &mut Value) {
 
 fn make_another_tickers(page: &mut Value) {
     page["ticker"] = json!("OTHER");
-    page.pointer_mut("/results/0/c").map(|close| *close = json!(0.01));
+    if let Some(close) = page.pointer_mut("/results/0/c") {
+        *close = json!(0.01);
+    }
 }
 
 fn cut_bar_out(page: &mut Value) {
