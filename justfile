@@ -24,10 +24,6 @@ demo:
 bench:
     cargo bench --locked
 
-# Redraw docs/split.svg
-picture:
-    cargo run --locked --quiet --example picture > docs/split.svg
-
 # Check the workflows
 workflows:
     .ci/run workflows
