@@ -154,7 +154,7 @@ fn wait_of_several_requests_is_announced_once() {
         reasons[0]["rate_limited"]["quota_reset"].as_i64()
     };
     let resets: Vec<i64> = output.messages.iter().filter_map(reset).collect();
-    assert!(!resets.is_empty());
+    assert_ne!(resets.len(), 0);
     let is_another = |pair: &[i64]| pair[0] + 5_000 <= pair[1];
     assert!(resets.windows(2).all(is_another), "{resets:?}");
 }
