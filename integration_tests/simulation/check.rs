@@ -107,13 +107,7 @@ impl Check<'_> {
     pub fn is_same_block(&self, one: i64, other: i64) -> bool {
         let day = |start: i64| self.zone.day_at(start.max(0));
         match self.size() {
-            // A block has up to two months, and goes on until the next one, over months without bars.
-            size if size.is_intraday() => {
-                let months = (month_of(day(one)), month_of(day(other)));
-                let (first, last) = (months.0.min(months.1), months.0.max(months.1));
-                let between = self.starts_before().map(|start| month_of(day(start)));
-                last - first <= 1 || between.filter(|month| (first + 2..last).contains(month)).count() == 0
-            }
+            size if size.is_intraday() => (month_of(day(one)) - month_of(day(other))).abs() <= 1,
             _ if self.stream.is_market() => one == other,
             _ => {
                 let (first, last) = (one.min(other), one.max(other));

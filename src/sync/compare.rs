@@ -70,7 +70,9 @@ pub(crate) fn compare(
             // Every response has all bars, so the days between two of them need no block.
             Layout::Bars if block.is_day() => DateRange::day(block.from),
             Layout::Bars => state.days_of(place, days.to).within_year(),
-            Layout::Sessions | Layout::Days => state.days_of(place, days.to),
+            // Bars of later months are new, whether they have no block yet or are to be emitted again.
+            Layout::Sessions => target.within_block(state.days_of(place, days.to)),
+            Layout::Days => DateRange::day(block.from),
         };
         comparison.known.push(covered);
         let contents = known_contents(fresh_days, covered, version);

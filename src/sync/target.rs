@@ -269,6 +269,11 @@ impl Target {
         })
     }
 
+    /// The first of `days`, up to the end of the calendar months that can be in one block with it.
+    pub(crate) fn within_block(&self, days: DateRange) -> DateRange {
+        DateRange { to: self.months(days).next().map_or(days.to, day_before), ..days }
+    }
+
     /// The first day that the block of an intraday bar of `day` can have.
     pub(crate) fn block_start(&self, day: Date) -> Date {
         let months = months_per_block(self.calendar.zone);
