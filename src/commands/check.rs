@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::log_level::LogLevel;
 use crate::market::Market;
-use crate::polygon::{Event, PageSource, Request, page_source};
+use crate::polygon::{Event, PageSource, Request};
 use crate::ticker_hint::hint;
 use crate::timespan::Timespan;
 
@@ -35,7 +35,7 @@ const MAX_LISTED_TICKERS: usize = 20;
 pub(crate) fn check(config: &Config, environment: &Environment, output: &mut Output<'_>) -> Result<(), Error> {
     let Environment { clock, check_policy, exchange, .. } = environment;
     let (url, key) = (&config.api_url, &config.api_key);
-    let problems = match page_source(url, key, *check_policy, clock, exchange.as_ref()) {
+    let problems = match PageSource::new(url, key, *check_policy, clock, exchange.as_ref()) {
         Err(failure) => vec![failure.message],
         Ok(pages) => {
             let mut check = Check {
@@ -59,7 +59,7 @@ struct Check<'a, 'w> {
     config: &'a Config,
     clock: &'a SharedClock,
     output: &'a mut Output<'w>,
-    pages: Box<dyn PageSource>,
+    pages: PageSource,
     unchecked: VecDeque<(String, Market)>,
     problems: Vec<String>,
     /// Whether further requests would fail alike.

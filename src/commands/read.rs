@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::environment::Environment;
 use crate::error::{Error, Failure};
 use crate::log_level::LogLevel;
-use crate::polygon::page_source;
+use crate::polygon::PageSource;
 use crate::streams::Stream;
 use crate::sync::{StreamState, sync};
 use crate::terminal::Progress;
@@ -42,7 +42,7 @@ pub(crate) fn read(
         return Ok(());
     }
     let Environment { clock, sync_policy, terminal, exchange, .. } = environment;
-    let pages = page_source(&config.api_url, &config.api_key, *sync_policy, clock, exchange.as_ref())?;
+    let pages = PageSource::new(&config.api_url, &config.api_key, *sync_policy, clock, exchange.as_ref())?;
     let mut progress = Progress::new(terminal);
     sync(config, streams, pages, clock, output, &mut progress)
 }

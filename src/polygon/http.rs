@@ -29,7 +29,7 @@ pub(super) struct Http {
     authorization: HeaderValue,
     proxy: Option<EnvironmentProxy>,
     clock: SharedClock,
-    pub(super) interpreter: Interpreter,
+    interpreter: Interpreter,
 }
 
 impl Http {

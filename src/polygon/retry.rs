@@ -4,34 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{ApiError, Event, Request, RequestPolicy};
-
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// How long to wait after this many failed attempts: about 1, 2, 4, 8, … seconds, at random up to half shorter or longer,
 /// so that many connectors don't come back at once.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     let doubled = INITIAL_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16));
     doubled.mul_f64(0.5 + fastrand::f64()).min(MAX_BACKOFF)
-}
-
-/// Counts and reports a failed attempt. Returns the delay before the next one; the error if it was the last one.
-pub(super) fn retry(
-    policy: &RequestPolicy,
-    request: &Request,
-    failures: &mut u32,
-    error: ApiError,
-    mut on_event: impl FnMut(Event),
-) -> Result<Duration, ApiError> {
-    *failures += 1;
-    if *failures >= policy.max_attempts {
-        return Err(error.after_attempts(*failures));
-    }
-    let (attempt, max_attempts, delay) = (*failures, policy.max_attempts, backoff(*failures));
-    let request = request.target().to_owned();
-    on_event(Event::Retrying { request, attempt, max_attempts, cause: error.cause(), delay });
-    Ok(delay)
 }
 
 /// How long to wait by a `Retry-After` (RFC 9110, 10.2.3) of seconds or an HTTP date; `None` if it is neither.

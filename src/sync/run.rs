@@ -73,7 +73,7 @@ struct StreamPlan {
 pub(crate) fn sync(
     config: &Config,
     streams: Vec<(&'static Stream, StreamState)>,
-    mut pages: Box<dyn PageSource>,
+    mut pages: PageSource,
     clock: &SharedClock,
     output: &mut Output<'_>,
     progress: &mut Progress,
@@ -90,7 +90,7 @@ pub(crate) fn sync(
         let mut run = Run {
             output,
             progress,
-            pages: pages.as_mut(),
+            pages: &mut pages,
             clock: clock.clone(),
             writer,
             plan_starts: std::mem::take(&mut plan_starts),

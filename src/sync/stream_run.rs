@@ -60,7 +60,7 @@ pub(super) struct Totals {
 pub(super) struct Run<'a, 'w> {
     pub(super) output: &'a mut Output<'w>,
     pub(super) progress: &'a mut Progress,
-    pub(super) pages: &'a mut dyn PageSource,
+    pub(super) pages: &'a mut PageSource,
     pub(super) clock: SharedClock,
     pub(super) writer: StreamWriter,
     /// Where the plan's history begins, by market.
@@ -91,7 +91,7 @@ impl<'w> Run<'_, 'w> {
 
     fn fetch_with<P>(
         &mut self,
-        fetch: impl FnOnce(&mut dyn PageSource, &mut dyn FnMut(Event)) -> FetchResult<P>,
+        fetch: impl FnOnce(&mut PageSource, &mut dyn FnMut(Event)) -> FetchResult<P>,
     ) -> Result<P> {
         self.totals.requests += 1;
         let pace = self.pages.requests_per_minute();
