@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use crate::fields::{BAR_FIELDS, FieldKind};
+
 /// The place of a JSON number or string in a page's text, quotes included: 8 bytes instead of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -32,7 +34,10 @@ impl Span {
     }
 }
 
-/// One aggregate bar. Its spans are read with [`Page::text`].
+/// The values of a bar in the order of [`BAR_FIELDS`]; `None` if missing or null. They are read with [`Page::text`].
+pub(crate) type BarValues = [Option<Span>; BAR_FIELDS.len()];
+
+/// One aggregate bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bar {
     /// Orders and identifies the bar (see [`crate::timespan::Timespan::cursor`]), epoch milliseconds. As parsed, it is the
@@ -40,20 +45,13 @@ pub(crate) struct Bar {
     pub(crate) cursor: i64,
     /// The ticker, a JSON string; `None` on the range endpoint.
     pub(crate) ticker: Option<Span>,
-    /// First price.
-    pub(crate) open: Span,
-    /// Highest price.
-    pub(crate) high: Span,
-    /// Lowest price.
-    pub(crate) low: Span,
-    /// Last price.
-    pub(crate) close: Span,
-    /// Units traded, fractional since February 2026; `None` for indices.
-    pub(crate) volume: Option<Span>,
-    /// Volume-weighted average price; `None` without volume.
-    pub(crate) vwap: Option<Span>,
-    /// Number of trades, a JSON integer; `None` without volume.
-    pub(crate) transactions: Option<Span>,
+    /// All else.
+    pub(crate) values: BarValues,
+}
+
+/// Whether the values of a bar include all prices.
+pub(crate) fn has_prices(values: &BarValues) -> bool {
+    BAR_FIELDS.iter().zip(values).all(|(field, value)| field.kind != FieldKind::Price || value.is_some())
 }
 
 /// A row that can't become a record.

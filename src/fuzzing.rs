@@ -13,7 +13,7 @@ use crate::bar_calendar::BarCalendar;
 use crate::bars::{Bar, Page};
 use crate::calendar::{DateRange, MAX_DATE, MIN_DATE, Zone, parse_date, utc_midnight};
 use crate::config::{Config, specification};
-use crate::events::{EventField, EventFieldKind};
+use crate::fields::{BAR_FIELDS, Field, FieldKind};
 use crate::market::Market;
 use crate::polygon::{Origin, Paging, ParseError, Request, parse_bars, parse_events, parse_retry_after};
 use crate::secret::Secret;
@@ -63,11 +63,11 @@ pub fn response(data: &[u8]) {
 
 /// The values of corporate actions are of their fields' types.
 fn events(text: &str) {
-    let field = |name, kind| EventField { name, kind, description: "" };
+    let field = |name, kind| Field { key: name, name, kind, description: "" };
     let fields = [
-        field("execution_date", EventFieldKind::Text),
-        field("split_from", EventFieldKind::Number),
-        field("frequency", EventFieldKind::Integer),
+        field("execution_date", FieldKind::Text),
+        field("split_from", FieldKind::Number),
+        field("frequency", FieldKind::Integer),
     ];
     let Ok((page, _)) = parse_events(text.to_owned(), &fields) else {
         return;
@@ -87,12 +87,10 @@ fn is_integer(text: &str) -> bool {
 }
 
 /// The bars with their texts instead of where these stand.
-fn bars_of(page: &Page) -> Vec<(i64, [Option<&str>; 8])> {
+fn bars_of(page: &Page) -> Vec<(i64, Vec<Option<&str>>)> {
     let texts = |bar: &Bar| {
-        let prices = [bar.open, bar.high, bar.low, bar.close].map(Some);
-        let [open, high, low, close] = prices;
-        let spans = [open, high, low, close, bar.volume, bar.vwap, bar.transactions, bar.ticker];
-        spans.map(|span| span.map(|span| page.text(span)))
+        let spans = bar.values.into_iter().chain([bar.ticker]);
+        spans.map(|span| span.map(|span| page.text(span))).collect()
     };
     let bars = page.bars().iter();
     bars.map(|bar| (bar.cursor, texts(bar))).collect()
@@ -122,9 +120,12 @@ fn record(page: &Page, bar: &Bar) {
         assert_eq!(data[stream.cursor_field()], cursor);
         let ticker = page.ticker_of(bar);
         assert_eq!(data["stock_ticker"], ticker.as_deref().unwrap_or("A"));
-        assert_eq!(Some(&data["price"]), json_of(page.text(bar.close).as_bytes()).as_ref());
-        assert!(bar.transactions.is_none_or(|span| is_integer(page.text(span))));
-        assert!(bar.transactions.is_none() || data["transactions"].is_number());
+        for (field, value) in BAR_FIELDS.iter().zip(bar.values) {
+            let text = value.map_or("null", |span| page.text(span));
+            assert_eq!(Some(&data[field.name]), json_of(text.as_bytes()).as_ref());
+            assert!(value.is_none() || data[field.name].is_number());
+            assert!(value.is_none() || field.kind != FieldKind::Integer || is_integer(text));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod config;
 mod environment;
 mod error;
 mod events;
+mod fields;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod json_file;

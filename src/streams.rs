@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::events::{ActionKind, EventFieldKind};
+use crate::events::ActionKind;
+use crate::fields::{BAR_FIELDS, Field, FieldKind};
 use crate::market::Market;
 use crate::timespan::Timespan;
 
@@ -73,8 +74,6 @@ impl PriceBasis {
     }
 }
 
-const TICKER: &str = "Ticker as Polygon.io writes it, case-sensitive";
-
 impl Stream {
     const fn of_bars(name: &'static str, timespan: Timespan) -> Stream {
         Stream { name, endpoint: Endpoint::Range, timespan }
@@ -127,17 +126,13 @@ impl Stream {
             Endpoint::Actions { .. } => (["id", "stock_ticker"], json!([["id"]])),
             _ => (["stock_ticker", cursor_field], json!([["stock_ticker"], [cursor_field]])),
         };
-        let properties = match self.endpoint {
-            Endpoint::Actions { kind, .. } => action_properties(kind),
-            _ => self.bar_properties(),
-        };
         json!({
             "name": self.name,
             "json_schema": {
                 "$schema": "http://json-schema.org/draft-07/schema#",
                 "type": "object",
                 "required": required,
-                "properties": properties,
+                "properties": self.properties(),
             },
             "supported_sync_modes": ["full_refresh", "incremental"],
             "source_defined_cursor": true,
@@ -147,28 +142,32 @@ impl Stream {
         })
     }
 
-    fn bar_properties(&self) -> Map<String, Value> {
+    /// The properties of its records' schema.
+    fn properties(&self) -> Map<String, Value> {
         let mut properties = Map::new();
-        let mut field = |name: &str, mut schema: Value, description: &str| {
+        let mut add = |name: &str, mut schema: Value, description: &str| {
             schema["description"] = description.into();
             properties.insert(name.to_owned(), schema);
         };
-        let (price, number) = (json!({"type": "number"}), json!({"type": ["null", "number"]}));
-        field("date", json!({"type": "string", "format": "date"}), self.date_description());
-        if self.timespan.is_intraday() {
-            let moment = json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"});
-            field("timestamp", moment, "Start of the bar, UTC");
+        let fields = if let Endpoint::Actions { kind, .. } = self.endpoint {
+            add("id", json!({"type": "string"}), "Polygon.io's id of the event");
+            kind.fields()
+        } else {
+            add("date", json!({"type": "string", "format": "date"}), self.date_description());
+            if self.timespan.is_intraday() {
+                let moment =
+                    json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"});
+                add("timestamp", moment, "Start of the bar, UTC");
+            }
+            &BAR_FIELDS
+        };
+        add("stock_ticker", json!({"type": "string"}), "Ticker as Polygon.io writes it, case-sensitive");
+        for Field { name, kind, description, .. } in fields {
+            add(name, schema(*kind), description);
         }
-        field("stock_ticker", json!({"type": "string"}), TICKER);
-        field("price", price.clone(), "Closing price of the bar");
-        field("open", price.clone(), "First price of the bar");
-        field("high", price.clone(), "Highest price of the bar");
-        field("low", price, "Lowest price of the bar");
-        let volume = "Units traded, shares of a stock; null for indices, the number of quotes for forex";
-        field("volume", number.clone(), volume);
-        field("vwap", number, "Volume-weighted average price; null without volume");
-        field("transactions", json!({"type": ["null", "integer"]}), "Number of trades; null without volume");
-        field("adjusted", json!({"type": "boolean"}), "Whether prices and volume are adjusted for splits");
+        if !matches!(self.endpoint, Endpoint::Actions { .. }) {
+            add("adjusted", json!({"type": "boolean"}), "Whether prices and volume are adjusted for splits");
+        }
         properties
     }
 
@@ -181,23 +180,12 @@ impl Stream {
     }
 }
 
-/// The properties of a split or dividend. All but its id and its ticker can be missing.
-fn action_properties(kind: ActionKind) -> Map<String, Value> {
-    let fields = kind.fields().iter().map(|field| {
-        let mut schema = match field.kind {
-            EventFieldKind::Text => json!({"type": ["null", "string"]}),
-            EventFieldKind::Date => json!({"type": ["null", "string"], "format": "date"}),
-            EventFieldKind::Number => json!({"type": ["null", "number"]}),
-            EventFieldKind::Integer => json!({"type": ["null", "integer"]}),
-        };
-        schema["description"] = field.description.into();
-        (field.name, schema)
-    });
-    let id = json!({"type": "string", "description": "Polygon.io's id of the event"});
-    let ticker = json!({"type": "string", "description": TICKER});
-    [("id", id), ("stock_ticker", ticker)]
-        .into_iter()
-        .chain(fields)
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .collect()
+fn schema(kind: FieldKind) -> Value {
+    match kind {
+        FieldKind::Price => json!({"type": "number"}),
+        FieldKind::Number => json!({"type": ["null", "number"]}),
+        FieldKind::Integer => json!({"type": ["null", "integer"]}),
+        FieldKind::Text => json!({"type": ["null", "string"]}),
+        FieldKind::Date => json!({"type": ["null", "string"], "format": "date"}),
+    }
 }

@@ -35,6 +35,7 @@ impl Clock for SimulatedClock {
     }
 
     fn sleep_until(&self, moment: Duration) {
-        self.0.fetch_max(moment.as_millis().try_into().expect("a moment"), Ordering::Relaxed);
+        let milliseconds = moment.as_nanos().div_ceil(1_000_000);
+        self.0.fetch_max(milliseconds.try_into().expect("a moment"), Ordering::Relaxed);
     }
 }

@@ -88,6 +88,8 @@ impl Runner {
             add("--state", format!("[{}]", states.join(",")));
         }
         let mut stdout = Vec::new();
+        // Waits before retries are random; a history is played the same way every time.
+        fastrand::seed(0);
         let exit_code = run(arguments, &self.environment, &mut stdout);
         let text = String::from_utf8(stdout).map_err(|_| "the output is not UTF-8".to_owned())?;
         if text.contains(KEY) {

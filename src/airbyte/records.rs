@@ -4,9 +4,10 @@ use std::io::Write;
 use std::ops::Range;
 
 use crate::bar_calendar::BarCalendar;
-use crate::bars::{Bar, Page, Span};
+use crate::bars::{Bar, Page};
 use crate::calendar::{DAY_MS, DateRange};
-use crate::events::{EventField, EventPage, EventRow};
+use crate::events::{EventPage, EventRow};
+use crate::fields::{BAR_FIELDS, Field};
 use crate::streams::Stream;
 use crate::timespan::Timespan;
 
@@ -33,6 +34,7 @@ impl RecordBatch<'_> {
         let RecordBatch { stream, page, calendar, adjusted, .. } = *self;
         let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":""#, stream.name);
         let suffix = format!(",\"adjusted\":{adjusted}}},\"emitted_at\":{emitted_at}}}}}\n");
+        let names = BAR_FIELDS.map(|field| format!(r#","{}":"#, field.name));
         let ticker = self.ticker.map(|ticker| serde_json::Value::from(ticker).to_string());
         let (mut date, mut timestamp) = (DateCache::default(), TimestampCache::default());
         for bar in self.bars {
@@ -45,17 +47,10 @@ impl RecordBatch<'_> {
             }
             push(r#"","stock_ticker":"#);
             push(ticker.as_deref().or(bar.ticker.map(|ticker| page.text(ticker))).unwrap_or("null"));
-            let mut number = |name: &str, span: Option<Span>| {
+            for (name, value) in names.iter().zip(bar.values) {
                 push(name);
-                push(span.map_or("null", |span| page.text(span)));
-            };
-            number(r#","price":"#, Some(bar.close));
-            number(r#","open":"#, Some(bar.open));
-            number(r#","high":"#, Some(bar.high));
-            number(r#","low":"#, Some(bar.low));
-            number(r#","volume":"#, bar.volume);
-            number(r#","vwap":"#, bar.vwap);
-            number(r#","transactions":"#, bar.transactions);
+                push(value.map_or("null", |value| page.text(value)));
+            }
             push(&suffix);
         }
     }
@@ -64,7 +59,7 @@ impl RecordBatch<'_> {
 /// Appends the line of a split or dividend with these fields to `buffer`; `emitted_at` is in epoch milliseconds.
 pub(crate) fn render_event(
     stream: &Stream,
-    fields: &[EventField],
+    fields: &[Field],
     page: &EventPage,
     row: &EventRow,
     emitted_at: i64,

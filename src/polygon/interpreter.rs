@@ -7,7 +7,8 @@ use super::error::ApiProblem;
 use super::response::{self, Envelope, ParseError};
 use super::{ApiError, Request};
 use crate::bars::Page;
-use crate::events::{EventField, EventPage};
+use crate::events::EventPage;
+use crate::fields::Field;
 use crate::secret::Secret;
 
 /// A response as received.
@@ -48,7 +49,7 @@ impl Interpreter {
     }
 
     /// The page of corporate actions that was requested.
-    pub(super) fn events(&self, request: &Request, fields: &[EventField], reply: Reply) -> Result<EventPage, ApiError> {
+    pub(super) fn events(&self, request: &Request, fields: &[Field], reply: Reply) -> Result<EventPage, ApiError> {
         self.page(request, reply, |text| response::parse_events(text, fields))
     }
 

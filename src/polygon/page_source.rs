@@ -19,7 +19,8 @@ use super::{ApiError, Event, Origin, Request, RequestPolicy};
 use crate::bars::Page;
 use crate::clock::SharedClock;
 use crate::error::Failure;
-use crate::events::{EventField, EventPage};
+use crate::events::EventPage;
+use crate::fields::Field;
 use crate::panics::catch_panic;
 use crate::secret::Secret;
 
@@ -147,7 +148,7 @@ impl PageSource {
     pub(crate) fn fetch_events(
         &mut self,
         request: &Request,
-        fields: &[EventField],
+        fields: &[Field],
         on_event: OnEvent<'_>,
     ) -> Result<EventPage, ApiError> {
         self.fetch_with(request, on_event, |interpreter, reply| interpreter.events(request, fields, reply))

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use super::fast_parse;
 use super::values::{Spans, milliseconds};
-use crate::bars::{Bar, Page, RowProblem, UnusableRow, decode};
-use crate::events::{EventField, EventFieldKind, EventPage, EventRow, MAX_EVENT_FIELDS};
+use crate::bars::{Bar, Page, RowProblem, UnusableRow, decode, has_prices};
+use crate::events::{EventPage, EventRow};
+use crate::fields::{BAR_FIELDS, Field};
 
 /// Why a text is no page.
 #[derive(Debug)]
@@ -58,8 +59,7 @@ struct RawPage<'a> {
 
 /// Parses a page of bars; in a page of a whole market, every row has a ticker.
 pub(crate) fn parse_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), ParseError> {
-    if !is_of_market
-        && let Some((bars, rest)) = fast_parse::parse(&text)
+    if let Some((bars, rest)) = fast_parse::parse(&text, is_of_market)
         && let Ok(RawPage { mut envelope, .. }) = serde_json::from_str(&rest)
     {
         envelope.found = bars.len();
@@ -74,7 +74,7 @@ fn parse_any_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), 
 }
 
 /// Parses a page of corporate actions with these fields of each row.
-pub(crate) fn parse_events(text: String, fields: &[EventField]) -> Result<(EventPage, Envelope), ParseError> {
+pub(crate) fn parse_events(text: String, fields: &[Field]) -> Result<(EventPage, Envelope), ParseError> {
     parse_page(text, |row, spans, unusable: &mut usize| {
         let row = event_row(row, fields, spans)?;
         *unusable += usize::from(row.is_none());
@@ -102,20 +102,8 @@ fn parse_page<R, U: Default>(
     Ok((Page::new(text, rows, unusable, envelope.next_url.take()), envelope))
 }
 
-/// A row of bars in the API's words.
-#[derive(Deserialize)]
-struct RawBar<'a> {
-    #[serde(rename = "T", borrow)]
-    ticker: Option<&'a RawValue>,
-    t: Option<&'a RawValue>,
-    o: Option<&'a RawValue>,
-    h: Option<&'a RawValue>,
-    l: Option<&'a RawValue>,
-    c: Option<&'a RawValue>,
-    v: Option<&'a RawValue>,
-    vw: Option<&'a RawValue>,
-    n: Option<&'a RawValue>,
-}
+/// The values of a row by their keys.
+type Row<'a> = HashMap<String, Option<&'a RawValue>>;
 
 /// The bar of a row; `None` if the row is unusable.
 fn bar(
@@ -124,21 +112,16 @@ fn bar(
     spans: &mut Spans<'_>,
     unusable: &mut Vec<UnusableRow>,
 ) -> Result<Option<Bar>, String> {
-    let raw: RawBar<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
-    let (start, ticker) = (raw.t.map(milliseconds).transpose()?, spans.string(raw.ticker)?);
-    let prices = [spans.number(raw.o)?, spans.number(raw.h)?, spans.number(raw.l)?, spans.number(raw.c)?];
-    let (volume, vwap, transactions) = (spans.number(raw.v)?, spans.number(raw.vw)?, spans.whole(raw.n)?);
-    let name = raw.ticker.map(RawValue::get);
+    let row: Row<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
+    let value = |key: &str| row.get(key).copied().flatten();
+    let (start, ticker) = (value("t").map(milliseconds).transpose()?, spans.string(value("T"))?);
+    let values = spans.fields(&BAR_FIELDS, value)?;
+    let name = value("T").map(RawValue::get);
     let problem = match name {
         None | Some(r#""""#) if is_of_market => RowProblem::NoTicker,
         Some(name) if is_of_market && !is_clean(name) => RowProblem::BadTicker,
-        _ => match prices {
-            [Some(open), Some(high), Some(low), Some(close)] => {
-                let cursor = start.ok_or("a bar has no start")?;
-                return Ok(Some(Bar { cursor, ticker, open, high, low, close, volume, vwap, transactions }));
-            }
-            _ => RowProblem::NoPrice,
-        },
+        _ if !has_prices(&values) => RowProblem::NoPrice,
+        _ => return Ok(Some(Bar { cursor: start.ok_or("a bar has no start")?, ticker, values })),
     };
     unusable.push(UnusableRow { ticker: name.map(shown), start, problem });
     Ok(None)
@@ -156,24 +139,15 @@ fn shown(string: &str) -> String {
 }
 
 /// A row of corporate actions; `None` if it has no usable id or ticker.
-fn event_row(row: &str, fields: &[EventField], spans: &mut Spans<'_>) -> Result<Option<EventRow>, String> {
-    let row: HashMap<String, Option<&RawValue>> = serde_json::from_str(row).map_err(|error| error.to_string())?;
-    let value = |name: &str| row.get(name).copied().flatten();
-    let is_usable = |name: &str| value(name).is_some_and(|name| name.get() != r#""""# && is_clean(name.get()));
+fn event_row(row: &str, fields: &[Field], spans: &mut Spans<'_>) -> Result<Option<EventRow>, String> {
+    let row: Row<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
+    let value = |key: &str| row.get(key).copied().flatten();
+    let is_usable = |key: &str| value(key).is_some_and(|name| name.get() != r#""""# && is_clean(name.get()));
     let (id, ticker) = (spans.string(value("id"))?, spans.string(value("ticker"))?);
     let (Some(id), Some(ticker), true) = (id, ticker, is_usable("id") && is_usable("ticker")) else {
         return Ok(None);
     };
-    let mut row = EventRow { id, ticker, fields: [None; MAX_EVENT_FIELDS] };
-    for (span, EventField { name, kind, .. }) in row.fields.iter_mut().zip(fields) {
-        let found = match kind {
-            EventFieldKind::Text | EventFieldKind::Date => spans.string(value(name)),
-            EventFieldKind::Number => spans.number(value(name)),
-            EventFieldKind::Integer => spans.whole(value(name)),
-        };
-        *span = found.map_err(|what| format!("{name}: {what}"))?;
-    }
-    Ok(Some(row))
+    Ok(Some(EventRow { id, ticker, fields: spans.fields(fields, value)? }))
 }
 
 #[cfg(test)]
@@ -181,13 +155,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::fields::DIVIDEND_FIELDS;
+
     fn page(text: &str) -> Page {
         parse_bars(text.to_owned(), false).unwrap().0
     }
 
+    /// The text of a value of a bar, by the field's name.
+    fn value<'t>(text: &'t str, bar: &Bar, name: &str) -> Option<&'t str> {
+        let place = BAR_FIELDS.iter().position(|field| field.name == name).unwrap();
+        bar.values[place].map(|span| span.in_text(text))
+    }
+
+    /// The texts of a value of all bars of a page.
+    fn values<'p>(page: &'p Page, name: &str) -> Vec<Option<&'p str>> {
+        let place = BAR_FIELDS.iter().position(|field| field.name == name).unwrap();
+        page.bars().iter().map(|bar| bar.values[place].map(|span| page.text(span))).collect()
+    }
+
     /// What a text is taken for with the fast path, and without.
-    fn both_ways(text: &str) -> [Option<String>; 2] {
-        let both = [parse_bars(text.to_owned(), false).ok(), parse_any_bars(text.to_owned(), false).ok()];
+    fn both_ways(text: &str, is_of_market: bool) -> [Option<String>; 2] {
+        let both = [parse_bars, parse_any_bars].map(|parse| parse(text.to_owned(), is_of_market).ok());
         both.map(|answer| answer.map(|answer| format!("{answer:?}")))
     }
 
@@ -215,17 +203,19 @@ mod tests {
             head in prop::sample::select(&["{", "{", "{", "{", "{\"x\":{", "{\"x\":\"[\",", "{\"adjusted\":true,", " {", "[{"][..]),
             tail in prop::sample::select(&["}", "}", "}", ",\"status\":\"OK\"}", ",\"results\":[]}", "}}", "", ",", "]}"][..]),
             cut in 0_usize..1_000, left_out in 0_usize..14, planted in any::<char>(),
+            ticker in prop::sample::select(&["", "", "\"T\":\"A\",", "\"T\":\"BRK.A\",", "\"T\":\"\",", "\"T\":\"\\u0041\",", "\"T\":\"A B\",", "\"T\":\"\u{e9}\",", "\"T\":null,", "\"T\":7,"][..]),
+            is_of_market in any::<bool>(),
         ) {
             let keys = ["v", "vw", "o", "c", "h", "l", "n"];
             let bars = bars.iter().map(|(numbers, time)| {
                 let fields = keys.iter().zip(numbers).enumerate().filter(|(at, _)| *at != left_out).map(|(_, field)| field).map(|(key, number)| format!("\"{key}\":{number}"));
-                format!("{{{},\"t\":{time}}}", fields.collect::<Vec<_>>().join(","))
+                format!("{{{ticker}{},\"t\":{time}}}", fields.collect::<Vec<_>>().join(","))
             });
             let text = format!("{head}\"results\":[{}]{tail}", bars.collect::<Vec<_>>().join(","));
-            let [fast, general] = both_ways(&text);
+            let [fast, general] = both_ways(&text, is_of_market);
             prop_assert_eq!(fast, general);
             let changed: String = text.chars().enumerate().map(|(at, was)| if at == cut { planted } else { was }).collect();
-            let [fast, general] = both_ways(&changed);
+            let [fast, general] = both_ways(&changed, is_of_market);
             prop_assert_eq!(fast, general);
         }
     }
@@ -233,9 +223,9 @@ mod tests {
     #[test]
     fn the_usual_form_is_taken_the_fast_path() {
         let text = r#"{"ticker":"A","results":[{"v":1.5e+3,"vw":1,"o":1,"c":1,"h":1,"l":1,"t":7,"n":1},{"v":1,"o":1,"c":-1,"h":1,"l":1,"t":8}],"count":2}"#;
-        let (bars, rest) = fast_parse::parse(text).expect("the canonical form");
-        let shown = [bars[0].volume, Some(bars[1].close)].map(|span| span.expect("it is there").in_text(text));
-        assert_eq!((bars.len(), shown, bars[1].cursor), (2, ["1.5e+3", "-1"], 8));
+        let (bars, rest) = fast_parse::parse(text, false).expect("the canonical form");
+        let shown = [value(text, &bars[0], "volume"), value(text, &bars[1], "price")];
+        assert_eq!((bars.len(), shown, bars[1].cursor), (2, [Some("1.5e+3"), Some("-1")], 8));
         assert_eq!(rest, r#"{"ticker":"A","results":[],"count":2}"#);
     }
 
@@ -246,12 +236,10 @@ mod tests {
                 {"v":1.81724024e+08,"vw":134.7747,"o":133.65,"c":695,"h":136.45,"l":131.29,"t":1736917200000,"n":1417114},
                 {"v":41120042.153782,"vw":257.0768,"o":258.630,"c":257.46,"h":258.77,"l":254.37,"t":1.7727732e12,"n":1}]}"#,
         );
-        let [first, second] = page.bars() else { panic!("two bars") };
-        assert_eq!((page.text(first.volume.unwrap()), page.text(first.close)), ("1.81724024e+08", "695"));
-        assert_eq!(
-            (page.text(second.volume.unwrap()), page.text(second.open), second.cursor),
-            ("41120042.153782", "258.630", 1_772_773_200_000)
-        );
+        assert_eq!(values(&page, "volume"), [Some("1.81724024e+08"), Some("41120042.153782")]);
+        assert_eq!(values(&page, "price"), [Some("695"), Some("257.46")]);
+        assert_eq!(values(&page, "open"), [Some("133.65"), Some("258.630")]);
+        assert_eq!(page.bars()[1].cursor, 1_772_773_200_000);
     }
 
     #[test]
@@ -271,7 +259,7 @@ mod tests {
             r#"{"results":[{"v":2.384421e+06,"vw":161.8688,"a":161.1786,"o":161.68,"c":162.45,"h":162.5,"l":161.63,
                 "t":1637591400000,"n":15643,"op":161.68,"otc":true,"x":{"y":[1]}}],"surprise":[{}]}"#,
         );
-        assert_eq!(page.text(page.bars()[0].close), "162.45");
+        assert_eq!(values(&page, "price"), [Some("162.45")]);
     }
 
     #[test]
@@ -279,14 +267,26 @@ mod tests {
         let page = page(
             r#"{"results":[{"v":0,"o":1,"c":1,"h":1,"l":1,"t":0},{"v":0,"o":1,"c":1,"h":1,"l":1,"t":1,"vw":null,"n":null}]}"#,
         );
-        assert!(page.bars().iter().all(|bar| bar.vwap.is_none() && bar.transactions.is_none()));
+        assert_eq!((values(&page, "vwap"), values(&page, "transactions")), (vec![None, None], vec![None, None]));
     }
 
     #[test]
     fn an_index_has_no_volume_and_takes_the_fast_path_all_the_same() {
         let text = r#"{"ticker":"I:SPX","results":[{"o":1,"c":2,"h":3,"l":1,"t":7}]}"#;
-        let (bars, _) = fast_parse::parse(text).expect("the canonical form");
-        assert_eq!((bars.len(), bars[0].volume, bars[0].transactions), (1, None, None));
+        let (bars, _) = fast_parse::parse(text, false).expect("the canonical form");
+        let values = ["price", "volume", "transactions"].map(|name| value(text, &bars[0], name));
+        assert_eq!((bars.len(), values), (1, [Some("2"), None, None]));
+    }
+
+    #[test]
+    fn a_page_of_a_whole_market_takes_the_fast_path_if_every_bar_has_a_plain_ticker() {
+        let page = |ticker: &str| format!(r#"{{"results":[{{{ticker}"o":1,"c":2,"h":3,"l":1,"t":7}}]}}"#);
+        let text = page(r#""T":"BRK.A","#);
+        let (bars, _) = fast_parse::parse(&text, true).expect("the canonical form");
+        assert_eq!(bars[0].ticker.map(|span| span.in_text(&text)), Some(r#""BRK.A""#));
+        for ticker in ["", r#""T":"","#, r#""T":"\u0041","#, r#""T":null,"#, r#""T":"A","T":"B","#] {
+            assert_eq!(fast_parse::parse(&page(ticker), true), None, "{ticker}");
+        }
     }
 
     fn refused(text: &str, is_of_market: bool) -> String {
@@ -420,8 +420,7 @@ mod tests {
             let plain = row(r#""c":1,"n":7"#);
             let odd = row(&format!(r#""c":1,"n":{written}"#));
             let page = page(&rows(&[&plain, &odd, &odd]));
-            let trades = page.bars().iter().map(|bar| page.text(bar.transactions.unwrap()));
-            assert_eq!(trades.collect::<Vec<_>>(), ["7", expected, expected]);
+            assert_eq!(values(&page, "transactions"), ["7", expected, expected].map(Some));
         }
         refused(&rows(&[&row(r#""c":1,"n":1e16"#)]), false);
     }
@@ -434,14 +433,8 @@ mod tests {
         assert_eq!(words("{}"), None);
     }
 
-    const DIVIDEND: [EventField; 3] = [
-        EventField { name: "ex_dividend_date", kind: EventFieldKind::Text, description: "" },
-        EventField { name: "cash_amount", kind: EventFieldKind::Number, description: "" },
-        EventField { name: "frequency", kind: EventFieldKind::Integer, description: "" },
-    ];
-
     fn events(rows: &str) -> Result<EventPage, ParseError> {
-        parse_events(format!(r#"{{"results":[{rows}],"next_url":"/n"}}"#), &DIVIDEND).map(|(page, _)| page)
+        parse_events(format!(r#"{{"results":[{rows}],"next_url":"/n"}}"#), &DIVIDEND_FIELDS).map(|(page, _)| page)
     }
 
     #[test]
@@ -453,7 +446,7 @@ mod tests {
         .unwrap();
         let texts = |row: &EventRow| row.fields.map(|span| span.map(|span| page.text(span).to_owned()));
         let [first, second] = page.rows() else { panic!("two rows") };
-        let [date, cash, frequency, ..] = texts(first);
+        let [date, _, _, _, cash, _, _, frequency, ..] = texts(first);
         assert_eq!(date.as_deref(), Some(r#""2026-01-02""#));
         assert_eq!((cash.as_deref(), frequency.as_deref()), (Some("0.2500"), Some("4")));
         assert_eq!(page.value(second.id).as_deref(), Some("E2"));

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::bars::{Span, decode};
+use crate::fields::{Field, FieldKind};
 
 /// Checks values and finds their spans. A whole number that is not written as an integer is appended to the page's text as
 /// one.
@@ -17,13 +18,13 @@ impl<'t> Spans<'t> {
     }
 
     /// A number within a double's range, such as `695`, `1.81724024e+08` or `41120042.153782`.
-    pub(super) fn number(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+    fn number(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
         let number = value.map(|value| number(value.get())).transpose()?;
         Ok(number.and_then(|number| Span::of(number, self.text)))
     }
 
     /// A whole number that a double holds exactly, in any of the forms in which the API writes it.
-    pub(super) fn whole(&mut self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+    fn whole(&mut self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
         let Some(text) = value.map(RawValue::get) else { return Ok(None) };
         if number(text)?.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Span::of(text, self.text));
@@ -40,6 +41,24 @@ impl<'t> Spans<'t> {
             Some(text) if !text.starts_with('"') => Err(format!("{text} is not a text")),
             text => Ok(text.filter(|text| decode(text).is_some()).and_then(|text| Span::of(text, self.text))),
         }
+    }
+
+    /// The values of these fields in their order; `value` finds a value by its key.
+    pub(super) fn fields<'v, const COUNT: usize>(
+        &mut self,
+        fields: &[Field],
+        value: impl Fn(&str) -> Option<&'v RawValue>,
+    ) -> Result<[Option<Span>; COUNT], String> {
+        let mut found = [None; COUNT];
+        for (place, Field { key, kind, .. }) in found.iter_mut().zip(fields) {
+            let span = match kind {
+                FieldKind::Price | FieldKind::Number => self.number(value(key)),
+                FieldKind::Integer => self.whole(value(key)),
+                FieldKind::Text | FieldKind::Date => self.string(value(key)),
+            };
+            *place = span.map_err(|what| format!("{key}: {what}"))?;
+        }
+        Ok(found)
     }
 
     /// What must be appended to the text.

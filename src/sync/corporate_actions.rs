@@ -15,7 +15,8 @@ use super::stream_run::{Result, Run};
 use super::target::Target;
 use crate::airbyte::render_event;
 use crate::calendar::{Date, MIN_DATE, days_after, parse_date};
-use crate::events::{ActionKind, EventField, EventPage};
+use crate::events::{ActionKind, EventPage};
+use crate::fields::Field;
 use crate::polygon::{ApiError, Paging, Request};
 use crate::streams::Stream;
 
@@ -96,7 +97,7 @@ struct Group {
 /// All pages of all requests, compared with what was emitted.
 struct Comparison<'a> {
     stream: &'static Stream,
-    fields: &'static [EventField],
+    fields: &'static [Field],
     /// The tickers that are requested; none for the whole market.
     tickers: &'a BTreeSet<&'a str>,
     today: Date,

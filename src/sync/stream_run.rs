@@ -13,7 +13,8 @@ use super::writer::StreamWriter;
 use crate::airbyte::{Output, RecordBatch};
 use crate::bars::Page;
 use crate::clock::SharedClock;
-use crate::events::{EventField, EventPage};
+use crate::events::EventPage;
+use crate::fields::Field;
 use crate::log_level::LogLevel;
 use crate::polygon::{ApiError, Event, PageSource, Request};
 use crate::terminal::Progress;
@@ -85,7 +86,7 @@ impl<'w> Run<'_, 'w> {
     }
 
     /// Fetches a page of splits or dividends, with these fields of each.
-    pub(super) fn fetch_events(&mut self, request: &Request, fields: &[EventField]) -> Result<EventPage> {
+    pub(super) fn fetch_events(&mut self, request: &Request, fields: &[Field]) -> Result<EventPage> {
         self.fetch_with(|pages, on_event| pages.fetch_events(request, fields, on_event))
     }
 
