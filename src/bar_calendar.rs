@@ -38,7 +38,8 @@ impl BarCalendar {
     /// The greatest cursor that a bar can have that is final at `now`.
     pub(crate) fn last_final_cursor(self, now: DateTime<Utc>) -> i64 {
         if self.timespan.is_intraday() {
-            return self.timespan.last_start_before(now, INTRADAY_DELAY).timestamp_millis();
+            let length = self.timespan.intraday_length() + INTRADAY_DELAY;
+            return now.timestamp_millis() - length.num_milliseconds();
         }
         let yesterday = day_before(self.zone.date_at(now));
         utc_midnight(self.timespan.last_whole_bar(yesterday))

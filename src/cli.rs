@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::airbyte::Output;
@@ -37,22 +37,13 @@ enum Command {
         _extra_args: Vec<OsString>,
     },
     /// Check the API key and the tickers
-    Check {
-        /// Path to the configuration (JSON)
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
+    Check(ConfigFile),
     /// Print the catalog
-    Discover {
-        /// Path to the configuration (JSON)
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
+    Discover(ConfigFile),
     /// Read the selected streams
     Read {
-        /// Path to the configuration (JSON)
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         /// Path to the catalog (JSON): a configured catalog, or the output of discover
         #[arg(long, value_name = "FILE")]
         catalog: PathBuf,
@@ -60,6 +51,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// Path to the configuration (JSON)
+    #[arg(long = "config", value_name = "FILE")]
+    path: PathBuf,
 }
 
 /// Runs the command line `arguments`, the program's name first, and returns the exit code: 0, or 1 after a TRACE ERROR.
@@ -77,8 +75,8 @@ where
         return exit_code(stdout.write_all(help.as_bytes()).map_err(Error::from));
     }
     let writes_debug = cli.as_ref().is_ok_and(|cli| cli.debug);
-    let mut output = Output::new(stdout, environment.clock.clone(), writes_debug);
-    output.show_in(environment.terminal.clone());
+    let (clock, terminal) = (environment.clock.clone(), environment.terminal.clone());
+    let mut output = Output::new(stdout, clock, writes_debug, terminal);
     let result = match cli {
         Ok(cli) => catch_panic(|| execute(cli.command, environment, &mut output)),
         Err(error) => Err(usage_error(&error)),
@@ -96,12 +94,12 @@ where
 fn execute(command: Command, environment: &Environment, output: &mut Output<'_>) -> Result<(), Error> {
     match command {
         Command::Spec { .. } => Ok(spec(output)?),
-        Command::Check { config } => match Config::from_value(read_config(&config, output)?) {
+        Command::Check(config) => match Config::from_value(read_config(&config, output)?) {
             Ok(config) => check(&config, environment, output),
             // The form shows a FAILED check where it was filled in; to the platform, an error would be an outage.
             Err(invalid) => Ok(output.connection_status(Some(&invalid.message))?),
         },
-        Command::Discover { config } => {
+        Command::Discover(config) => {
             Config::from_value(read_config(&config, output)?)?;
             Ok(discover(output)?)
         }
@@ -113,8 +111,8 @@ fn execute(command: Command, environment: &Environment, output: &mut Output<'_>)
 }
 
 /// Reads the configuration. From here on, its key is kept out of all messages, regardless of what else is wrong.
-fn read_config(path: &Path, output: &mut Output<'_>) -> Result<Value, Error> {
-    let config = InputFile::CONFIG.read(path)?;
+fn read_config(file: &ConfigFile, output: &mut Output<'_>) -> Result<Value, Error> {
+    let config = InputFile::CONFIG.read(&file.path)?;
     if let Some(api_key) = api_key_of(&config) {
         output.redact(api_key);
     }

@@ -3,22 +3,31 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use anyhow::anyhow;
 use chrono::DateTime;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use crate::calendar::{Date, parse_date};
-use crate::error::{Failure, FailureType};
+use crate::error::Failure;
 use crate::market::{Market, PREFIXES};
 use crate::polygon::Origin;
 use crate::secret::Secret;
 use crate::ticker_hint::hint;
 
 /// `spec.json` as it is embedded in the binary, an Airbyte `ConnectorSpecification`.
-pub(crate) fn specification() -> Value {
-    serde_json::from_str(include_str!("../spec.json")).unwrap_or_default()
+pub(crate) static SPECIFICATION: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../spec.json")).expect("spec.json is JSON"));
+
+/// Compiled once: that takes longer than a whole simulated sync.
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
+    let options = jsonschema::draft7::options().should_validate_formats(true);
+    options.build(&SPECIFICATION["connectionSpecification"]).expect("spec.json has a valid schema")
+});
+
+/// The properties of a configuration, each with its schema.
+fn properties() -> &'static Value {
+    &SPECIFICATION["connectionSpecification"]["properties"]
 }
 
 /// A valid configuration. Its properties are described in `spec.json`.
@@ -46,9 +55,7 @@ pub(crate) fn api_key_of(raw: &Value) -> Option<Secret> {
 
 /// A warning for each property that `spec.json` does not have. Airbyte adds properties that begin with two underscores.
 pub(crate) fn unknown_properties(raw: &Value) -> Vec<String> {
-    let specification = specification();
-    let properties = &specification["connectionSpecification"]["properties"];
-    let known: Vec<_> = names(properties).collect();
+    let known: Vec<_> = names(properties()).collect();
     let is_unknown = |name: &&str| !known.contains(name) && !name.starts_with("__");
     let warning = |name: &str| {
         let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
@@ -74,12 +81,11 @@ impl Config {
         let Value::Object(raw) = raw else {
             return Err(Failure::config("Invalid configuration: it must be a JSON object."));
         };
-        let schema = specification()["connectionSpecification"].take();
-        let raw = normalized(raw, &schema["properties"]);
-        let mut problems = Problems(schema_problems(&raw, &schema)?);
+        let raw = normalized(raw);
+        let mut problems = Problems(schema_problems(&raw));
         match Config::from_properties(&raw, &mut problems) {
             Some(config) if problems.0.is_empty() => Ok(config),
-            _ => Err(problems.into_failure(&schema["properties"], api_key.as_ref())),
+            _ => Err(problems.into_failure(api_key.as_ref())),
         }
     }
 
@@ -115,8 +121,8 @@ impl Problems {
         parsed.map_err(|problem| self.0.insert(name.to_owned(), problem)).ok()
     }
 
-    /// All problems in the order of `properties`. A value that contains the key is not shown.
-    fn into_failure(self, properties: &Value, api_key: Option<&Secret>) -> Failure {
+    /// All problems in the order of `spec.json`. A value that contains the key is not shown.
+    fn into_failure(self, api_key: Option<&Secret>) -> Failure {
         let line = |name| {
             let problem = self.0.get(name)?;
             Some(if api_key.is_some_and(|key| key.redact(problem) != *problem) {
@@ -127,15 +133,15 @@ impl Problems {
                 format!("\n{name}: {problem}")
             })
         };
-        let lines: String = names(properties).filter_map(line).collect();
+        let lines: String = names(properties()).filter_map(line).collect();
         Failure::config(format!("Invalid configuration:{lines}"))
     }
 }
 
 /// Forms send null or an empty text for a property that is not set, and programs send a date with a time.
-fn normalized(mut raw: Map<String, Value>, properties: &Value) -> Value {
+fn normalized(mut raw: Map<String, Value>) -> Value {
     let is_moment = |text: &str| DateTime::parse_from_rfc3339(text).is_ok();
-    for (name, property) in properties.as_object().into_iter().flatten() {
+    for (name, property) in properties().as_object().into_iter().flatten() {
         let (default, is_date) = (property.get("default"), property["format"] == "date");
         let is_optional = default.is_some() || is_date;
         match raw.get_mut(name) {
@@ -152,29 +158,18 @@ fn normalized(mut raw: Map<String, Value>, properties: &Value) -> Value {
     Value::Object(raw)
 }
 
-/// Compiled once: that takes longer than a whole simulated sync.
-static VALIDATOR: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
-    let options = jsonschema::draft7::options().should_validate_formats(true);
-    let schema = &specification()["connectionSpecification"];
-    options.build(schema).map_err(|error| error.to_string())
-});
-
 /// The first problem of each property according to the schema.
-fn schema_problems(raw: &Value, schema: &Value) -> Result<BTreeMap<String, String>, Failure> {
-    let validator = VALIDATOR.as_ref().map_err(|error| {
-        let text = "The connector's spec.json is not a valid schema.";
-        Failure::new(FailureType::SystemError, text).caused_by(&anyhow!(error.clone()))
-    })?;
+fn schema_problems(raw: &Value) -> BTreeMap<String, String> {
     let mut problems = BTreeMap::new();
-    for error in validator.iter_errors(raw) {
+    for error in VALIDATOR.iter_errors(raw) {
         let name = match error.kind() {
             ValidationErrorKind::Required { property } => property.as_str().unwrap_or_default(),
             _ => error.instance_path().as_str().trim_start_matches('/'),
         };
-        let problem = schema_problem(&error, &schema["properties"][name]);
+        let problem = schema_problem(&error, &properties()[name]);
         problems.entry(name.to_owned()).or_insert(problem);
     }
-    Ok(problems)
+    problems
 }
 
 fn schema_problem(error: &ValidationError<'_>, property: &Value) -> String {
@@ -341,10 +336,8 @@ mod tests {
 
     #[test]
     fn form_accepts_what_is_accepted_here() {
-        let specification = specification();
-        let properties = &specification["connectionSpecification"]["properties"];
         // Without the format, of which the form makes a date picker.
-        let accepts = |name: &str, text: &str| jsonschema::is_valid(&properties[name], &json!(text));
+        let accepts = |name: &str, text: &str| jsonschema::is_valid(&properties()[name], &json!(text));
         for list in ["TSLA", "AAPL;MSFT,", "AAPL,\r\nX:BTCUSD\n", " BRK.B , I:SPX "] {
             assert!(accepts("stock_ticker", list), "{list:?}");
         }

@@ -12,7 +12,7 @@ use crate::airbyte::{RecordBatch, Selection, StateFile};
 use crate::bar_calendar::BarCalendar;
 use crate::bars::{Bar, Page};
 use crate::calendar::{DateRange, MAX_DATE, MIN_DATE, Zone, parse_date, utc_midnight};
-use crate::config::{Config, specification};
+use crate::config::{Config, SPECIFICATION};
 use crate::fields::{BAR_FIELDS, Field, FieldKind};
 use crate::market::Market;
 use crate::polygon::{Origin, Paging, ParseError, Request, parse_bars, parse_events, parse_retry_after};
@@ -158,7 +158,7 @@ fn refused(raw: &Value, message: &str) {
     if !raw.is_object() {
         return;
     }
-    let properties = &specification()["connectionSpecification"]["properties"];
+    let properties = &SPECIFICATION["connectionSpecification"]["properties"];
     let mut known = properties.as_object().expect("an object").keys();
     for line in problems.trim_start_matches('\n').split('\n') {
         let (name, problem) = line.split_once([':', ' ']).expect("a property and its problem");

@@ -103,20 +103,13 @@ impl Stream {
 
     /// Whether it is about the configured tickers, not about a whole market.
     pub(crate) fn is_about_tickers(&self) -> bool {
-        match self.endpoint {
-            Endpoint::Range => true,
-            Endpoint::Grouped(_) => false,
-            Endpoint::Actions { whole_market, .. } => !whole_market,
-        }
+        !matches!(self.endpoint, Endpoint::Grouped(_) | Endpoint::Actions { whole_market: true, .. })
     }
 
     /// The basis of its prices. A whole market is read as traded: among twelve thousand stocks some split almost every
     /// day, and each split would change a whole history.
     pub(crate) fn price_basis(&self, adjusted: bool) -> PriceBasis {
-        match self.endpoint {
-            Endpoint::Range => PriceBasis::from_adjusted(adjusted),
-            Endpoint::Grouped(_) | Endpoint::Actions { .. } => PriceBasis::Unadjusted,
-        }
+        PriceBasis::from_adjusted(adjusted && self.endpoint == Endpoint::Range)
     }
 
     /// The stream as `discover` shows it, an `AirbyteStream`.

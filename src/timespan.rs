@@ -1,6 +1,6 @@
 //! How long a bar is, and what identifies it: the API's `multiplier` and `timespan`.
 
-use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta};
 
 use crate::calendar::{
     DAY_MS, Date, MAX_DATE, MIN_DATE, day_before, days_after, days_before, moment, parse_date, utc_date, utc_midnight,
@@ -121,10 +121,5 @@ impl Timespan {
     pub(crate) fn last_whole_bar(self, day: Date) -> Date {
         let first_day = self.first_day_of(day);
         if self.last_day_of(first_day) <= day { first_day } else { self.first_day_of(day_before(first_day)) }
-    }
-
-    /// The moment before which an intraday bar must begin to be over at `now` for at least `delay`.
-    pub(crate) fn last_start_before(self, now: DateTime<Utc>, delay: TimeDelta) -> DateTime<Utc> {
-        now.checked_sub_signed(self.intraday_length() + delay).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 }

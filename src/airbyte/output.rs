@@ -45,14 +45,15 @@ pub(crate) struct Output<'w> {
 }
 
 impl<'w> Output<'w> {
-    /// Writes to `sink`, with timestamps from `clock`; LOG DEBUG only if `writes_debug`.
-    pub(crate) fn new(sink: &'w mut dyn Write, clock: SharedClock, writes_debug: bool) -> Output<'w> {
-        Output { sink, buffer: Vec::new(), clock, secret: None, writes_debug, terminal: Terminal::default() }
-    }
-
-    /// Shows failures and what [`Output::show`] writes in `terminal`, too.
-    pub(crate) fn show_in(&mut self, terminal: Terminal) {
-        self.terminal = terminal;
+    /// Writes to `sink`, with timestamps from `clock`; LOG DEBUG only if `writes_debug`. Failures and what
+    /// [`Output::show`] writes are shown in `terminal`, too.
+    pub(crate) fn new(
+        sink: &'w mut dyn Write,
+        clock: SharedClock,
+        writes_debug: bool,
+        terminal: Terminal,
+    ) -> Output<'w> {
+        Output { sink, buffer: Vec::new(), clock, secret: None, writes_debug, terminal }
     }
 
     /// Redacts a text from every message for people from now on, because the API may quote the key.
@@ -235,7 +236,7 @@ mod tests {
     fn written(write: impl FnOnce(&mut Output<'_>, &Writes)) -> Vec<String> {
         let writes = Writes::default();
         let mut sink = writes.clone();
-        write(&mut Output::new(&mut sink, SystemClock::start(), false), &writes);
+        write(&mut Output::new(&mut sink, SystemClock::start(), false, Terminal::default()), &writes);
         writes.0.take()
     }
 

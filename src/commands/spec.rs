@@ -3,9 +3,9 @@
 use std::io;
 
 use crate::airbyte::Output;
-use crate::config::specification;
+use crate::config::SPECIFICATION;
 
 /// Writes the SPEC message.
 pub(crate) fn spec(output: &mut Output<'_>) -> io::Result<()> {
-    output.spec(&specification())
+    output.spec(&SPECIFICATION)
 }

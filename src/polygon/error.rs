@@ -74,31 +74,22 @@ struct Details {
     /// The cause in the API's words, or the chain of causes; without the key. It may be empty.
     text: String,
     request: String,
-    status: Option<u16>,
-    request_id: Option<String>,
+    response: Option<ResponseId>,
 }
 
-impl ApiError {
-    /// An error without a response; `text` must not contain the key.
-    pub(super) fn new(problem: ApiProblem, request: &Request, text: &str) -> ApiError {
-        ApiError(Box::new(Details {
-            problem,
-            text: truncate(text, MAX_DETAILS).to_owned(),
-            request: request.target().to_owned(),
-            status: None,
-            request_id: None,
-        }))
-    }
+/// The status of a response, and the API's name for the request, if the response contained one.
+pub(super) type ResponseId = (u16, Option<String>);
 
-    /// The same error with the response's status and `request_id`.
-    pub(super) fn with_response(mut self, status: u16, request_id: Option<String>) -> ApiError {
-        (self.0.status, self.0.request_id) = (Some(status), request_id);
-        self
+impl ApiError {
+    /// An error with the cause in words, and the response if there is one; neither must contain the key.
+    pub(super) fn new(problem: ApiProblem, request: &Request, text: &str, response: Option<ResponseId>) -> ApiError {
+        let text = truncate(text, MAX_DETAILS).to_owned();
+        ApiError(Box::new(Details { problem, text, request: request.target().to_owned(), response }))
     }
 
     /// A response that must not be trusted, for a reason that only its reader can know.
     pub(crate) fn unexpected(request: &Request, what: &str) -> ApiError {
-        ApiError::new(ApiProblem::Unexpected, request, what)
+        ApiError::new(ApiProblem::Unexpected, request, what, None)
     }
 
     /// The error after the last attempt.
@@ -115,15 +106,15 @@ impl ApiError {
 
     /// Whether the API has responded at all.
     pub(super) fn has_response(&self) -> bool {
-        self.0.status.is_some()
+        self.0.response.is_some()
     }
 
     /// The cause in a few words, such as `HTTP 502: an HTML page`.
     pub(super) fn cause(&self) -> String {
         let details = truncate(&self.0.text, MAX_QUOTED);
-        match self.0.status {
-            Some(status) if details.is_empty() => format!("HTTP {status}"),
-            Some(status) => format!("HTTP {status}: {details}"),
+        match &self.0.response {
+            Some((status, _)) if details.is_empty() => format!("HTTP {status}"),
+            Some((status, _)) => format!("HTTP {status}: {details}"),
             None => details.to_owned(),
         }
     }
@@ -196,15 +187,14 @@ impl ApiError {
     /// The failure of a subject such as `stock_prices, TSLA`. Its message names the request and says what to do.
     pub(crate) fn into_failure(self, subject: &str) -> Failure {
         let (failure_type, remedy) = self.remedy();
-        let Details { request, text, .. } = &*self.0;
-        let id = self.0.request_id.as_deref();
+        let Details { problem, text, request, response } = &*self.0;
+        let id = response.as_ref().and_then(|(_, id)| id.as_deref());
         let id = id.map_or(String::new(), |id| format!(", request_id {id}"));
-        let problem = &self.0.problem;
         Failure {
             failure_type,
             message: format!("{subject}: {self}. Request: {request}{id}. {remedy}"),
-            internal_message: Some(match self.0.status {
-                Some(status) => format!("{problem}: HTTP {status} for {request}{id}: {text}"),
+            internal_message: Some(match response {
+                Some((status, _)) => format!("{problem}: HTTP {status} for {request}{id}: {text}"),
                 None => format!("{problem}: no response to {request}: {text}"),
             }),
         }

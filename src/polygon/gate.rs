@@ -36,17 +36,6 @@ pub(super) enum Permit {
     WaitForInFlight,
 }
 
-/// What follows from a rejection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rejection {
-    /// The gate has been closed until this moment.
-    Closed(Duration),
-    /// The request was sent before the gate was closed.
-    AlreadyClosed,
-    /// There has been nothing but rejections for too long.
-    GiveUp,
-}
-
 /// Limits the rate of all requests of a run. Moments are those of the clock's `elapsed`.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
@@ -94,12 +83,17 @@ impl Gate {
         }
     }
 
-    /// A request that was sent at `sent` was rejected (429).
-    pub(super) fn rejected(&mut self, sent: Duration, now: Duration, retry_after: Option<Duration>) -> Rejection {
+    /// A request that was sent at `sent` was rejected (429). Returns until when nothing is sent; `None` if there has been
+    /// nothing but rejections for too long.
+    pub(super) fn rejected(
+        &mut self,
+        sent: Duration,
+        now: Duration,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
         self.in_flight -= 1;
         let since = *self.rejected_since.get_or_insert(now);
-        let is_new = self.closed_at.is_none_or(|closed| sent > closed);
-        if is_new {
+        if self.closed_at.is_none_or(|closed| sent > closed) {
             self.closed_at = Some(now);
             self.closings_in_a_row += 1;
             self.cautious_responses = CAUTIOUS_RESPONSES;
@@ -110,13 +104,7 @@ impl Gate {
         let shortest = SECOND * (1 << self.closings_in_a_row.min(6)) / 2;
         let wait = retry_after.unwrap_or(MINUTE).clamp(shortest, MAX_RETRY_AFTER);
         self.opens_at = self.opens_at.max(now + wait);
-        if now >= since + MAX_REJECTED {
-            Rejection::GiveUp
-        } else if is_new {
-            Rejection::Closed(self.opens_at)
-        } else {
-            Rejection::AlreadyClosed
-        }
+        (now < since + MAX_REJECTED).then_some(self.opens_at)
     }
 
     /// See [`super::PageSource::requests_per_minute`].
@@ -229,7 +217,7 @@ mod tests {
                 Ok(()) => run.gate.done(now, true),
                 Err(retry_after) => {
                     let rejection = run.gate.rejected(sent, now, retry_after);
-                    assert_ne!(rejection, Rejection::GiveUp);
+                    assert_ne!(rejection, None);
                     run.rejections += 1;
                     run.to_send += 1;
                 }
@@ -301,11 +289,11 @@ mod tests {
         assert_eq!(gate.permit(seconds(1)), Permit::WaitForInFlight);
         assert_eq!(gate.requests_per_minute(seconds(1)), None);
         (0..5).for_each(|_| gate.done(seconds(2), true));
-        let closed = Rejection::Closed(seconds(63));
+        let closed = Some(seconds(63));
         assert_eq!(gate.rejected(seconds(1), seconds(3), None), closed);
         for _ in 0..2 {
             // They were under way together with the first one.
-            assert_eq!(gate.rejected(seconds(1), seconds(3), None), Rejection::AlreadyClosed);
+            assert_eq!(gate.rejected(seconds(1), seconds(3), None), closed);
         }
         assert_eq!(gate.permit(seconds(62)), Permit::WaitUntil(seconds(63)));
         assert_eq!(gate.requests_per_minute(seconds(63)), Some(5));
@@ -327,7 +315,7 @@ mod tests {
         for (retry_after, wait) in [(17, 17), (0, 1), (86_400, 300)] {
             let mut gate = Gate::default();
             gate.permit(seconds(0));
-            let closed = Rejection::Closed(seconds(wait));
+            let closed = Some(seconds(wait));
             assert_eq!(gate.rejected(seconds(0), seconds(0), Some(seconds(retry_after))), closed);
         }
         let mut gate = Gate::default();
@@ -336,8 +324,8 @@ mod tests {
             assert_eq!(gate.permit(now), Permit::Granted);
             sent += 1;
             match gate.rejected(now, now, Some(Duration::ZERO)) {
-                Rejection::Closed(until) => now = until,
-                end => break assert_eq!(end, Rejection::GiveUp),
+                Some(until) => now = until,
+                None => break,
             }
         }
         assert!(now >= MAX_REJECTED && now < MAX_REJECTED + MINUTE, "{now:?}");

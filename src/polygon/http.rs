@@ -8,7 +8,7 @@ use reqwest::redirect;
 
 use super::body::{Body, MAX_RECEIVED_BYTES, is_gzip};
 use super::error::ApiProblem;
-use super::interpreter::{Interpreter, Reply};
+use super::interpreter::{Interpreter, Problem, Reply};
 use super::proxy::EnvironmentProxy;
 use super::retry::parse_retry_after;
 use super::{ApiError, Origin, Request, RequestPolicy};
@@ -55,10 +55,8 @@ impl Http {
     pub(super) fn send(&self, request: &Request) -> Result<Reply, ApiError> {
         let get = self.client.get(format!("{}{}", self.origin, request.target()));
         let get = get.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "gzip");
-        let response = get.header(AUTHORIZATION, self.authorization.clone()).send().map_err(|error| {
-            let (problem, cause) = self.explain(error);
-            self.interpreter.error(problem, request, &cause)
-        })?;
+        let response = get.header(AUTHORIZATION, self.authorization.clone()).send();
+        let response = response.map_err(|error| self.interpreter.error(self.explain(error), request, None))?;
         self.receive(request, response)
     }
 
@@ -66,37 +64,28 @@ impl Http {
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-        let (retry_after, request_id) = (
-            header(RETRY_AFTER).and_then(|value| parse_retry_after(value, self.clock.now())),
-            header(HeaderName::from_static("x-request-id")).map(str::to_owned),
-        );
+        let retry_after = header(RETRY_AFTER).and_then(|value| parse_retry_after(value, self.clock.now()));
+        let request_id = header(HeaderName::from_static("x-request-id")).map(str::to_owned);
         let is_gzipped = header(CONTENT_ENCODING).is_some_and(is_gzip);
         let limit = if is_success { MAX_RECEIVED_BYTES } else { MAX_ERROR_BYTES };
         let announced = response.content_length().unwrap_or(0) as usize;
         let mut bytes = Vec::with_capacity(announced.min(limit) + 1);
         let read = response.by_ref().take(limit as u64 + 1).read_to_end(&mut bytes);
-        let fail = |problem, cause: &str| {
-            let error = self.interpreter.error(problem, request, cause);
-            Err(error.with_response(status, self.interpreter.redact(request_id.clone())))
-        };
-        match read {
+        let problem = match read {
             Err(error) if is_success => {
-                let cause = format!("the response was cut off: {}", describe_read(error));
-                return fail(self.interpreter.unavailable(), &cause);
+                (self.interpreter.unavailable(), format!("the response was cut off: {}", describe_read(error)))
             }
             _ if is_success && bytes.len() > limit => {
-                let cause = format!("the response exceeds {} MiB", limit >> 20);
-                return fail(ApiProblem::Unexpected, &cause);
+                (ApiProblem::Unexpected, format!("the response exceeds {} MiB", limit >> 20))
             }
             // The body of an error is optional; its status says enough.
-            _ => {}
-        }
-        let body = Body { bytes, is_gzipped };
-        Ok(Reply { status, retry_after, request_id, body })
+            _ => return Ok(Reply { status, retry_after, request_id, body: Body { bytes, is_gzipped } }),
+        };
+        Err(self.interpreter.error(problem, request, Some((status, request_id))))
     }
 
     /// What a failure to send a request means, and its causes.
-    fn explain(&self, error: reqwest::Error) -> (ApiProblem, String) {
+    fn explain(&self, error: reqwest::Error) -> Problem {
         let is_connect = error.is_connect();
         let cause = describe(error);
         // hyper reports a proxy's 407 for CONNECT in these words only.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::body::Body;
-use super::error::ApiProblem;
+use super::error::{ApiProblem, ResponseId};
 use super::response::{self, Envelope, ParseError};
 use super::{ApiError, Request};
 use crate::bars::Page;
@@ -22,14 +22,8 @@ pub(crate) struct Reply {
     pub(super) body: Body,
 }
 
-impl Reply {
-    pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
-/// Why a response is not a page, with the cause in words.
-type Problem = (ApiProblem, String);
+/// Why there is no page, with the cause in words.
+pub(super) type Problem = (ApiProblem, String);
 
 /// Interprets responses. No error that it returns contains the key.
 pub(crate) struct Interpreter {
@@ -59,9 +53,6 @@ impl Interpreter {
         reply: Reply,
         parse: impl FnOnce(String) -> Result<(P, Envelope), ParseError>,
     ) -> Result<P, ApiError> {
-        if !reply.is_success() {
-            return Err(self.refusal(request, reply));
-        }
         let Reply { status, mut request_id, body, .. } = reply;
         let read = || {
             let text = body.into_text();
@@ -74,14 +65,15 @@ impl Interpreter {
             self.check(request, &envelope)?;
             Ok(page)
         };
-        read().map_err(|(problem, cause): Problem| {
-            self.error(problem, request, &cause).with_response(status, self.redact(request_id))
-        })
+        read().map_err(|problem| self.error(problem, request, Some((status, request_id))))
     }
 
-    /// What a response that is not a success means. It is classified by its complete text, of which a message quotes only
-    /// the beginning.
-    pub(super) fn refusal(&self, request: &Request, reply: Reply) -> ApiError {
+    /// Returns a success as it is. Any other response is classified by its complete text, of which a message quotes only the
+    /// beginning.
+    pub(super) fn accept(&self, request: &Request, reply: Reply) -> Result<Reply, ApiError> {
+        if (200..300).contains(&reply.status) {
+            return Ok(reply);
+        }
         let Reply { status, retry_after, request_id, body } = reply;
         let text = body.into_error_text();
         let envelope = serde_json::from_str::<Envelope>(&text).ok();
@@ -113,7 +105,7 @@ impl Interpreter {
             _ => ApiProblem::Rejected,
         };
         let request_id = envelope.and_then(|envelope| envelope.request_id).or(request_id);
-        self.error(problem, request, &quoted).with_response(status, self.redact(request_id))
+        Err(self.error((problem, quoted), request, Some((status, request_id))))
     }
 
     /// Rejects a refusal, and a page with prices on another basis, for another ticker, or with fewer rows than it announces.
@@ -147,14 +139,10 @@ impl Interpreter {
         }
     }
 
-    /// A `request_id` without the key, which a server may repeat.
-    pub(super) fn redact(&self, request_id: Option<String>) -> Option<String> {
-        request_id.map(|id| self.key.redact(&id))
-    }
-
-    /// An error whose text is redacted before it is shortened.
-    pub(super) fn error(&self, problem: ApiProblem, request: &Request, text: &str) -> ApiError {
-        ApiError::new(problem, request, &self.key.redact(text))
+    /// An error without the key, which a server may repeat. It is redacted before it is shortened.
+    pub(super) fn error(&self, (problem, cause): Problem, request: &Request, response: Option<ResponseId>) -> ApiError {
+        let response = response.map(|(status, id)| (status, id.map(|id| self.key.redact(&id))));
+        ApiError::new(problem, request, &self.key.redact(&cause), response)
     }
 
     /// The problem of an attempt that failed in a way that a retry may cure.
@@ -200,7 +188,7 @@ mod tests {
 
     fn interpret(status: u16, text: &str) -> Result<Page, ApiError> {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
-        interpreter.bars(&tsla(), reply(status, text))
+        interpreter.bars(&tsla(), interpreter.accept(&tsla(), reply(status, text))?)
     }
 
     fn fails(status: u16, text: &str) -> ApiError {
@@ -342,10 +330,9 @@ mod tests {
     #[test]
     fn corporate_actions_are_interpreted_like_bars() {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
-        let read = |status, text| interpreter.events(&Request::splits(&[]), &[], reply(status, text));
-        assert_eq!(read(200, r#"{"status":"OK","results":[{"id":"E","ticker":"A"}]}"#).unwrap().rows().len(), 1);
-        assert!(read(200, "<html>").unwrap_err().is_unavailable());
-        assert!(read(502, "").unwrap_err().is_unavailable());
-        assert!(read(200, r#"{"status":"ERROR"}"#).unwrap_err().is_unexpected());
+        let read = |text| interpreter.events(&Request::splits(&[]), &[], reply(200, text));
+        assert_eq!(read(r#"{"status":"OK","results":[{"id":"E","ticker":"A"}]}"#).unwrap().rows().len(), 1);
+        assert!(read("<html>").unwrap_err().is_unavailable());
+        assert!(read(r#"{"status":"ERROR"}"#).unwrap_err().is_unexpected());
     }
 }

@@ -22,12 +22,12 @@ mod retry;
 mod test_errors;
 #[cfg(test)]
 mod test_server;
+mod transport;
 mod values;
 
 pub(crate) use error::ApiError;
 pub(crate) use event::Event;
 pub(crate) use origin::Origin;
-pub use page_source::Exchange;
 pub(crate) use page_source::PageSource;
 pub use policy::RequestPolicy;
 pub(crate) use request::{Paging, Request};
@@ -37,6 +37,7 @@ pub(crate) use response::{ParseError, parse_bars, parse_events};
 pub(crate) use retry::parse_retry_after;
 #[cfg(test)]
 pub(crate) use test_errors::every_error;
+pub use transport::Exchange;
 
 /// How many bars a page may have: the most that the API accepts. It counts base bars: 50,000 days, or about 50 sessions of
 /// minutes.

@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::body::Body;
 use super::error::ApiProblem;
-use super::gate::{Gate, MAX_IN_FLIGHT, Permit, Rejection};
+use super::gate::{Gate, MAX_IN_FLIGHT, Permit};
 use super::http::Http;
 use super::interpreter::{Interpreter, Reply};
 use super::retry::backoff;
+use super::transport::{Exchange, Transport, in_memory, over_http};
 use super::{ApiError, Event, Origin, Request, RequestPolicy};
 use crate::bars::Page;
 use crate::clock::SharedClock;
@@ -26,15 +26,6 @@ use crate::secret::Secret;
 
 /// The most requests that are neither fetched nor discarded. Together with the largest body, this bounds memory.
 const MAX_PENDING: usize = MAX_IN_FLIGHT;
-
-/// An API in memory.
-pub trait Exchange: Send {
-    /// The HTTP status and the body for a request.
-    fn get(&mut self, target: &str) -> (u16, String);
-}
-
-/// Sends a request once.
-type Transport = dyn Fn(&Request) -> Result<Reply, ApiError> + Send + Sync;
 
 /// Receives what happens while a request waits for its response.
 type OnEvent<'a> = &'a mut dyn FnMut(Event);
@@ -87,16 +78,9 @@ impl PageSource {
         clock: &SharedClock,
         exchange: Option<&Arc<Mutex<dyn Exchange>>>,
     ) -> Result<PageSource, Failure> {
-        let transport: Arc<Transport> = if let Some(exchange) = exchange.cloned() {
-            Arc::new(move |request: &Request| {
-                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                let (status, text) = exchange.get(request.target());
-                let body = Body { bytes: text.into_bytes(), is_gzipped: false };
-                Ok(Reply { status, retry_after: None, request_id: None, body })
-            })
-        } else {
-            let http = Http::new(origin, key, &policy, clock.clone())?;
-            Arc::new(move |request: &Request| http.send(request))
+        let transport = match exchange {
+            Some(exchange) => in_memory(Arc::clone(exchange)),
+            None => over_http(Http::new(origin, key, &policy, clock.clone())?),
         };
         let (sender, reports) = mpsc::channel();
         Ok(PageSource {
@@ -264,22 +248,21 @@ impl PageSource {
                 bytes: reply.body.bytes.len(),
                 duration: done.saturating_sub(sent),
             });
-            if reply.is_success() { Ok(reply) } else { Err(self.interpreter.refusal(&request, reply)) }
+            self.interpreter.accept(&request, reply)
         });
         let error = result.as_ref().err();
         let Some(ApiProblem::RateLimited(retry_after)) = error.map(ApiError::problem) else {
             self.gate.done(done, error.is_none_or(ApiError::has_response));
             return self.settle(id, result, on_event);
         };
-        let rejection = self.gate.rejected(sent, done, *retry_after);
-        if !self.policy.wait_on_rate_limit || rejection == Rejection::GiveUp {
-            return self.settle(id, result, on_event);
-        }
-        if let Rejection::Closed(until) = rejection {
-            on_event(Event::RateLimited { until });
-        }
-        if let Some(pending) = self.pending.get_mut(&id) {
-            pending.due = Some(Duration::ZERO);
+        match self.gate.rejected(sent, done, *retry_after).filter(|_| self.policy.wait_on_rate_limit) {
+            None => self.settle(id, result, on_event),
+            Some(until) => {
+                on_event(Event::RateLimited { until });
+                if let Some(pending) = self.pending.get_mut(&id) {
+                    pending.due = Some(until);
+                }
+            }
         }
     }
 

@@ -128,18 +128,12 @@ impl Request {
 
 /// The path of a later page of the range at `expected`; `None` if `path` is not one.
 fn continued_range(expected: &str, path: &str) -> Option<String> {
-    let count = expected.matches('/').count();
-    let mut segments = path.split('/');
-    let is_same = expected.split('/').take(count).all(|expected| {
-        segments.next().is_some_and(|segment| percent_decode_str(segment).eq(percent_decode_str(expected)))
-    });
-    let is_moment = |segment: &&str| {
-        let mut bytes = segment.bytes();
-        !segment.is_empty() && bytes.all(|byte| byte.is_ascii_digit() || byte == b'-')
-    };
-    let ends: Vec<&str> = segments.filter(is_moment).collect();
-    let is_range = path.matches('/').count() == count + 1 && ends.len() == 2;
-    (is_same && is_range).then(|| format!("{expected}{}/{}", ends[0], ends[1]))
+    let (rest, to) = path.rsplit_once('/')?;
+    let (rest, from) = rest.rsplit_once('/')?;
+    let decoded = |path: &str| path.split('/').map(|part| percent_decode_str(part).collect()).collect::<Vec<Vec<u8>>>();
+    let is_moment = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_same = decoded(rest) == decoded(expected.trim_end_matches('/'));
+    (is_same && is_moment(from) && is_moment(to)).then(|| format!("{expected}{from}/{to}"))
 }
 
 /// Path and query of a URL, or of the part after its origin; `None` if it contains characters that no URL may contain.

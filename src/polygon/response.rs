@@ -97,7 +97,7 @@ fn parse_page<R, U: Default>(
         let parsed = parse(row.get(), &mut spans, &mut unusable);
         rows.extend(parsed.map_err(|what| ParseError::UnexpectedShape(format!("bad row, {what}: {row}")))?);
     }
-    let appended = spans.into_appended();
+    let appended = spans.appended;
     text.push_str(&appended);
     Ok((Page::new(text, rows, unusable, envelope.next_url.take()), envelope))
 }

@@ -22,7 +22,6 @@ pub(crate) fn every_error() -> Vec<ApiError> {
         (200, ApiProblem::Unexpected),
     ];
     let request = Request::splits(&[]);
-    let error =
-        |(status, problem)| ApiError::new(problem, &request, "words").with_response(status, Some("r1".to_owned()));
+    let error = |(status, problem)| ApiError::new(problem, &request, "words", Some((status, Some("r1".to_owned()))));
     problems.into_iter().map(error).collect()
 }

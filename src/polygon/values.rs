@@ -9,7 +9,8 @@ use crate::fields::{Field, FieldKind};
 /// one.
 pub(super) struct Spans<'t> {
     text: &'t str,
-    appended: String,
+    /// What must be appended to the text.
+    pub(super) appended: String,
 }
 
 impl<'t> Spans<'t> {
@@ -59,11 +60,6 @@ impl<'t> Spans<'t> {
             *place = span.map_err(|what| format!("{key}: {what}"))?;
         }
         Ok(found)
-    }
-
-    /// What must be appended to the text.
-    pub(super) fn into_appended(self) -> String {
-        self.appended
     }
 }
 
