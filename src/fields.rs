@@ -41,7 +41,7 @@ const fn field(name: &'static str, kind: FieldKind, description: &'static str) -
 
 /// The fields of a bar, prices first. A key has one or two letters.
 #[rustfmt::skip]
-pub(crate) const BAR_FIELDS: [Field; 7] = {
+pub(crate) static BAR_FIELDS: [Field; 7] = {
     use FieldKind::{Integer, Number, Price};
     [
         value("c", "price", Price, "Closing price of the bar"),

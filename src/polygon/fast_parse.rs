@@ -47,7 +47,7 @@ fn key(name: &str) -> Key {
 }
 
 /// The bar that begins at `at`, and where it ends; `keys` are those of [`BAR_FIELDS`].
-fn bar(text: &str, at: usize, keys: &[Key]) -> Option<(Bar, usize)> {
+fn bar(text: &str, at: usize, keys: &[Key; BAR_FIELDS.len()]) -> Option<(Bar, usize)> {
     let bytes = text.as_bytes();
     let mut at = expect(bytes, at, b"{\"")?;
     let (mut cursor, mut ticker, mut values): (_, _, BarValues) = (None, None, Default::default());
