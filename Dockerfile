@@ -9,6 +9,7 @@ WORKDIR /build
 # glibc is linked statically: musl's allocator would make a sync more than twice as slow.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo/config.toml .cargo/
 # The dependencies are built before the sources are copied, so that a change to the sources does not rebuild them. With
 # an explicit target, build scripts and macros, which can't be linked statically, are built without these flags.
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \

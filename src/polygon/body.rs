@@ -70,7 +70,7 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
 /// anything else. A page of 50,000 bars (4.8 MB) takes 5 ms instead of flate2's 12, of about 15 ms for the whole page.
 fn gunzip_single(bytes: &[u8]) -> Option<Vec<u8>> {
     // This may find the beginning of another member where there is none, which only costs time.
-    if bytes[1..].windows(3).any(|bytes| bytes == [0x1f, 0x8b, 8]) {
+    if bytes.split(|byte| *byte == 0x1f).skip(2).any(|rest| rest.starts_with(&[0x8b, 8])) {
         return None;
     }
     let (checksum, size) = bytes.last_chunk::<8>()?.split_at(4);

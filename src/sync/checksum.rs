@@ -32,9 +32,10 @@ impl BarChecksum {
     /// The checksum of a bar of `page`, in the given version.
     pub(crate) fn of(page: &Page, bar: &Bar, version: u8) -> BarChecksum {
         let ticker = page.ticker_of(bar);
-        let mut values = bar.values.map(|value| value.map(|value| page.text(value)));
+        let mut values = bar.values;
         // The checksums in states begin with open, high and low.
         values[..PRICES].rotate_left(1);
+        let values = values.map(|value| value.map(|value| page.text(value)));
         checksum(&values, bar.cursor, ticker.as_deref().unwrap_or_default(), version)
     }
 }
@@ -88,21 +89,19 @@ fn decimal(number: &str) -> (u64, i16) {
 fn exact_decimal(number: &str) -> Option<(u64, i16)> {
     /// As many digits fit into 64 bits.
     const MAX_LENGTH: usize = 19;
-    let (digits, exponent) = match number.bytes().position(|byte| matches!(byte, b'e' | b'E')) {
-        Some(place) => (&number[..place], number[place + 1..].parse::<i16>().ok()?),
-        None => (number, 0),
-    };
-    if digits.len() > MAX_LENGTH {
-        return None;
-    }
-    let (mut mantissa, mut decimals, mut has_point) = (0_u64, 0_i16, false);
-    for byte in digits.bytes() {
+    let (mut mantissa, mut exponent, mut decimals, mut has_point) = (0_u64, 0_i16, 0_i16, false);
+    for (place, byte) in number.bytes().enumerate() {
         match byte {
-            b'0'..=b'9' => {
+            b'0'..=b'9' if place < MAX_LENGTH => {
                 mantissa = mantissa * 10 + u64::from(byte - b'0');
                 decimals += i16::from(has_point);
             }
+            b'0'..=b'9' => return None,
             b'.' => has_point = true,
+            b'e' | b'E' => {
+                exponent = number[place + 1..].parse().ok()?;
+                break;
+            }
             _ => {}
         }
     }
@@ -114,7 +113,7 @@ fn exact_decimal(number: &str) -> Option<(u64, i16)> {
         mantissa /= 10;
         exponent = exponent.checked_add(1)?;
     }
-    let sign = i16::from(digits.starts_with('-'));
+    let sign = i16::from(number.starts_with('-'));
     Some((mantissa, exponent.checked_mul(2)?.checked_add(sign)?))
 }
 
