@@ -89,22 +89,23 @@ fn decimal(number: &str) -> (u64, i16) {
 fn exact_decimal(number: &str) -> Option<(u64, i16)> {
     /// As many digits fit into 64 bits.
     const MAX_LENGTH: usize = 19;
-    let (mut mantissa, mut exponent, mut decimals, mut has_point) = (0_u64, 0_i16, 0_i16, false);
+    let (mut mantissa, mut exponent, mut point, mut end) = (0_u64, 0_i16, None, number.len());
     for (place, byte) in number.bytes().enumerate() {
         match byte {
-            b'0'..=b'9' if place < MAX_LENGTH => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                decimals += i16::from(has_point);
-            }
-            b'0'..=b'9' => return None,
-            b'.' => has_point = true,
+            b'0'..=b'9' => mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
+            b'.' => point = Some(place),
             b'e' | b'E' => {
                 exponent = number[place + 1..].parse().ok()?;
+                end = place;
                 break;
             }
             _ => {}
         }
     }
+    if end > MAX_LENGTH {
+        return None;
+    }
+    let decimals = point.map_or(0, |point| end - point - 1) as i16;
     if mantissa == 0 {
         return Some((0, 0));
     }
