@@ -46,7 +46,7 @@ fn checksum(values: &[Option<&str>], cursor: i64, ticker: &str, version: u8) -> 
     const MAX_VALUES: usize = BAR_FIELDS.len() + 1;
     let covered = VALUES_COVERED.get(usize::from(version).wrapping_sub(1)).copied().unwrap_or(values.len());
     let mut bytes = [0; WIDTH * MAX_VALUES];
-    for (place, value) in bytes.chunks_exact_mut(WIDTH).zip(&values[..covered]) {
+    for (place, value) in bytes.as_chunks_mut::<WIDTH>().0.iter_mut().zip(&values[..covered]) {
         let (mantissa, exponent) = value.map_or((0, i16::MIN), decimal);
         place[..8].copy_from_slice(&mantissa.to_le_bytes());
         place[8..].copy_from_slice(&exponent.to_le_bytes());
