@@ -32,10 +32,7 @@ impl BarChecksum {
     /// The checksum of a bar of `page`, in the given version.
     pub(crate) fn of(page: &Page, bar: &Bar, version: u8) -> BarChecksum {
         let ticker = page.ticker_of(bar);
-        let mut values = bar.values;
-        // The checksums in states begin with open, high and low.
-        values[..PRICES].rotate_left(1);
-        let values = values.map(|value| value.map(|value| page.text(value)));
+        let values = bar.values.map(|value| value.map(|value| page.text(value)));
         checksum(&values, bar.cursor, ticker.as_deref().unwrap_or_default(), version)
     }
 }

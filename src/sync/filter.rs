@@ -15,8 +15,6 @@ pub(crate) struct PageFilter {
     cursors: Range<i64>,
     /// The greatest cursor that may be emitted: later bars are not final, or not wanted.
     last_cursor: i64,
-    /// The bars of the page before, with their checksums.
-    previous: HashMap<i64, u32>,
     latest: i64,
     /// How many bars lay outside the requested days.
     pub(crate) outside: usize,
@@ -46,7 +44,6 @@ impl PageFilter {
             calendar,
             cursors: calendar.cursors(days),
             last_cursor,
-            previous: HashMap::new(),
             latest: i64::MIN,
             outside: 0,
             repeated: 0,
@@ -55,8 +52,8 @@ impl PageFilter {
         }
     }
 
-    /// Keeps the bars to use, with their cursors, in order.
-    pub(crate) fn apply(&mut self, page: &mut Page) -> Filtered {
+    /// Keeps the bars to use, with their cursors, in order. The bars of the `previous` page can be repeated.
+    pub(crate) fn apply(&mut self, page: &mut Page, previous: Option<&Page>) -> Filtered {
         let (received, timespan) = (page.bars().len(), self.calendar.timespan);
         let mut is_clean = true;
         let mut latest = self.latest;
@@ -73,12 +70,11 @@ impl PageFilter {
             page.bars_mut().retain(|bar| bar.cursor <= self.last_cursor);
             self.has_later |= page.bars().len() < inside;
             page.bars_mut().sort_by_key(|bar| bar.cursor);
-            self.remove_repeated(page);
+            self.remove_repeated(page, previous);
         }
         self.outside += outside;
         if let Some(last) = page.bars().last() {
             self.latest = self.latest.max(last.cursor);
-            self.previous.clear();
         }
         match received {
             0 => Filtered::Empty,
@@ -87,17 +83,13 @@ impl PageFilter {
         }
     }
 
-    /// Notes the bars of a page that another one follows, to recognise those that it repeats.
-    pub(crate) fn remember(&mut self, page: &Page) {
-        let checksums = page.bars().iter().map(|bar| (bar.cursor, BarChecksum::of(page, bar, VERSION).values));
-        self.previous.extend(checksums);
-    }
-
-    fn remove_repeated(&mut self, page: &mut Page) {
-        let mut seen = std::mem::take(&mut self.previous);
+    fn remove_repeated(&mut self, page: &mut Page, previous: Option<&Page>) {
+        let values_of = |page: &Page, bar: &Bar| BarChecksum::of(page, bar, VERSION).values;
+        let known = previous.iter().flat_map(|page| page.bars().iter().map(|bar| (bar.cursor, values_of(page, bar))));
+        let mut seen: HashMap<i64, u32> = known.collect();
         let mut kept: Vec<Bar> = Vec::with_capacity(page.bars().len());
         for bar in page.bars() {
-            let values = BarChecksum::of(page, bar, VERSION).values;
+            let values = values_of(page, bar);
             match seen.insert(bar.cursor, values) {
                 Some(known) => {
                     self.repeated += 1;

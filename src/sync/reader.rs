@@ -70,7 +70,8 @@ impl Reading {
         let starts = page.unusable().iter().filter_map(|row| row.start);
         let days = starts.map(|start| target.calendar.date(target.stream.timespan.cursor(start)));
         self.without_price.extend(days.map(|day| day.to_string()));
-        match self.filter.apply(&mut page) {
+        let previous = self.chunk.pages.iter().rev().find(|page| !page.bars().is_empty());
+        match self.filter.apply(&mut page, previous) {
             Filtered::Outside if is_first => {
                 let days = self.chunk.days;
                 let text = format!("none of its bars is of the requested days {days}");
@@ -78,9 +79,6 @@ impl Reading {
             }
             Filtered::Outside => return Ok(()),
             Filtered::Empty | Filtered::Inside => {}
-        }
-        if next.is_some() {
-            self.filter.remember(&page);
         }
         self.chunk.pages.push(page);
         self.next = next;
