@@ -25,7 +25,7 @@ struct Options {
     /// Plays every history of this many events in a small world instead; up to two events, with a kill after every line
     #[arg(long, value_name = "EVENTS")]
     all_of_length: Option<u32>,
-    /// Streams, such as days,hours; all by default
+    /// Streams, such as days,hours; actions are all splits and dividends; all by default
     #[arg(long, value_delimiter = ',')]
     streams: Vec<String>,
     /// Threads

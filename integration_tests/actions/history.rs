@@ -59,6 +59,19 @@ fn the_last_event_of_the_only_ticker_ages_out() {
 }
 
 #[test]
+fn a_plan_that_shrinks_to_two_years_loses_most_tickers_and_is_believed() {
+    let mut setup = setup(&[("AAPL", "2026-05-11")]);
+    setup.api().first_day = String::new();
+    setup.api().dividend("E8", "KO", "2010-03-11", "1");
+    setup.api().dividend("E9", "MSFT", "2015-08-18", "1");
+    assert_eq!(ids(&setup.read_quietly()), ["E8", "E9"]);
+    setup.api().first_day = FIRST_DAY.into();
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    setup.api().dividend("E1", "AAPL", "2026-12-11", "1");
+    assert_eq!(ids(&setup.read_quietly()), ["E0", "E1"]);
+}
+
+#[test]
 fn an_event_that_is_cancelled_before_it_can_age_out_is_a_warning() {
     // The plan still has an older event, or the oldest one is too young.
     for days in [["2024-12-31", "2025-02-10", FIRST_DAY], ["2025-06-02", "2025-09-01", "2025-09-01"]] {

@@ -123,6 +123,23 @@ fn fewer_than_half_of_the_tickers_are_not_believed() {
 }
 
 #[test]
+fn a_response_without_the_only_ticker_is_requested_again_and_not_believed_either() {
+    let mut setup = Setup::of("stock_dividends", "AAPL");
+    setup.api().dividend("E1", "AAPL", "2026-02-09", "0.25");
+    setup.api().dividend("E2", "AAPL", "2026-05-11", "0.26");
+    let known = setup.read_quietly().last_state();
+    let empty = || Some((200, r#"{"status":"OK","results":[]}"#.to_owned()));
+    setup.api().instead = [empty()].into();
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    assert_eq!(setup.api().requested.len(), 2);
+    setup.api().instead = [empty(), empty()].into();
+    let output = setup.read().succeeded();
+    output.assert_logs("WARN", &[&["of only 0 of 1 ticker", "twice"]]);
+    assert_eq!(output.last_state(), known);
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
 fn tickers_that_were_not_requested_are_skipped_and_those_not_configured_any_more_are_kept() {
     let mut setup = Setup::with_dividends();
     setup.connector.stream("stock_dividends", "incremental");

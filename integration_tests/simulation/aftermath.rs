@@ -1,4 +1,4 @@
-//! What becomes of a run: how it is checked, what the platform goes on from after a failure, and what is told of it.
+//! What happens after a run: it is checked and described, and after a failure the platform chooses a STATE to resume from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -14,13 +14,16 @@ use super::steps::Kill;
 use super::streams::STREAMS;
 use super::sync::Key;
 
-/// How many requests of a sync, and how many texts of a level, are told.
+/// The most requests of a sync, and log messages of a level, in a description.
 const MAX_TOLD: usize = 12;
 
 impl Player<'_> {
-    /// Checks a stream after a run, and learns from it.
+    /// Checks a stream after a run, and updates what is known about it.
     pub fn check_stream(&mut self, run: &Run, slot: usize, began: usize, succeeded: bool) -> Result<(), String> {
         let stream = &STREAMS[self.setup.streams[slot]];
+        if stream.is_events() {
+            return self.check_events(run, slot, succeeded);
+        }
         let before = self.world.tables[slot].values_at(began);
         let withheld = if stream.is_market() { self.withheld(run, slot) } else { BTreeSet::new() };
         for ticker in 0..self.setup.tickers.len() {
@@ -54,7 +57,7 @@ impl Player<'_> {
             }
         }
         if succeeded && let Some(last) = self.world.tables[slot].checkpoints.last_mut() {
-            last.known = self.world.series[slot].iter().map(|series| series.known).collect();
+            last.known = self.world.series[slot].iter().map(|series| series.known.clone()).collect();
         }
         Ok(())
     }
@@ -85,7 +88,7 @@ impl Player<'_> {
         let zone = if stream.is_market() { Zone::NewYork } else { api.market.tickers[ticker].zone };
         let of_series = |asked: &&Asked| match asked.ticker {
             Some(of) => !stream.is_market() && of == ticker && asked.size == stream.size,
-            None => stream.is_market(),
+            None => stream.is_market() && asked.size == stream.size,
         };
         let asked: Vec<&Asked> = run.asked.iter().filter(of_series).collect();
         let ended = asked.last().map_or(run.started, |asked| asked.time);
@@ -154,12 +157,15 @@ impl Player<'_> {
         }
         for ((ticker, start), old) in table.hand_back(checkpoint) {
             let series = &mut self.world.series[slot][ticker];
+            if checkpoint.is_some_and(|place| table.checkpoints[place].known[ticker].in_backlog) {
+                continue;
+            }
             let values = series.suspects.entry(start).or_default();
             values.extend(old.filter(|old| table.rows.get(&(ticker, start)) != Some(old)));
             series.change(start, Within::EveryBlock);
         }
         for ticker in 0..self.setup.tickers.len() {
-            let known = checkpoint.map_or(Known::default(), |place| table.checkpoints[place].known[ticker]);
+            let known = checkpoint.map_or(Known::default(), |place| table.checkpoints[place].known[ticker].clone());
             self.world.series[slot][ticker].begin_again(known);
         }
     }

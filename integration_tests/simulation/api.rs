@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use source_stock_ticker_api::polygon::Exchange;
 
+use super::actions::Read;
 use super::asked::Asked;
 use super::clock::SimulatedClock;
 use super::days::{Zone, parse_day};
@@ -31,6 +32,8 @@ pub struct Api {
     pub has_unusable_rows: bool,
     pub asked: Vec<Asked>,
     pub served: Served,
+    /// What was served of splits and dividends.
+    pub reads: Vec<Read>,
     cache: Vec<(Version, Arc<Rows>)>,
 }
 
@@ -44,6 +47,7 @@ impl Api {
             has_unusable_rows: false,
             asked: Vec::new(),
             served: HashMap::new(),
+            reads: Vec::new(),
             cache: Vec::new(),
         }
     }
@@ -53,6 +57,7 @@ impl Api {
         self.faults = faults;
         self.asked.clear();
         self.served.clear();
+        self.reads.clear();
         self.cache.clear();
     }
 
@@ -87,6 +92,7 @@ impl Api {
                 Some(day) => self.grouped(day, query.contains("adjusted=true")),
                 None => error(400, "Could not parse the time parameter"),
             },
+            ["stocks", "v1", kind @ ("splits" | "dividends")] => self.events(kind, query),
             _ => (404, "404 page not found\n".to_owned()),
         }
     }
@@ -118,7 +124,7 @@ impl Api {
     }
 }
 
-/// A run that makes so many requests would never end.
+/// A run with this many requests is considered endless.
 pub const MAX_REQUESTS: usize = 600;
 
 pub const OUTSIDE_THE_PLAN: &str = "Your plan doesn't include this data timeframe.";

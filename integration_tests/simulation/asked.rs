@@ -29,6 +29,9 @@ impl Asked {
         let subject = self.ticker.map_or("the market", |ticker| market.tickers[ticker].name);
         let zone = self.ticker.map_or(Zone::NewYork, |ticker| market.tickers[ticker].zone);
         let (from, to) = (tell_day(zone.day_at(self.from)), tell_day(zone.day_at(self.to)));
+        if self.size == Size::Event {
+            return format!("events: {} rows", self.rows);
+        }
         let page = if self.is_next_page { ", next page" } else { "" };
         format!("{subject} {from}..{to}{page}: {} rows", self.rows)
     }

@@ -34,7 +34,7 @@ impl Check<'_> {
         }
         for (start, row) in self.shown.iter() {
             let is_stable = self.shown_first.get(start).is_none_or(|first| first == row);
-            if !is_stable || self.is_tainted(*start, series.known) || self.withheld.contains(start) {
+            if !is_stable || self.is_tainted(*start, &series.known) || self.withheld.contains(start) {
                 let within = self.within(*start);
                 series.change(*start, within);
                 // What this sync was shown wrongly, it cannot have verified.
@@ -94,14 +94,14 @@ impl Check<'_> {
     }
 
     /// Whether a response that had the row was wrong in a way that cannot be told from a right one.
-    pub fn is_tainted(&self, start: i64, known: Known) -> bool {
+    pub fn is_tainted(&self, start: i64, known: &Known) -> bool {
         let in_range = |asked: &&&Asked| (asked.from..=asked.to).contains(&start);
         if self.stream.is_market() {
             return self.asked.iter().rev().find(in_range).is_some_and(|asked| asked.was_empty);
         }
         let wrong = |asked: &&&Asked| asked.was_cached || asked.was_empty;
         self.asked.iter().filter(wrong).filter(in_range).any(|asked| {
-            // A STATE that knows no bar of the range can't tell that the response is wrong.
+            // With a STATE that has no bars of the range, a wrong response goes unnoticed.
             let is_known = |start: &i64| {
                 (asked.from..=asked.to).contains(start) && known.reach.is_some_and(|reach| *start <= reach)
             };

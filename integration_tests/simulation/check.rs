@@ -76,13 +76,13 @@ impl Check<'_> {
         let known = series.known.since;
         match (self.settings.start, known) {
             (None, Some(known)) => known,
-            // A STATE of a run that did not succeed knows a first day, but nobody else does.
+            // Only the STATE of the failed run has the first day.
             (None, None) if self.has_state => i64::MAX,
             _ => self.configured_since(1).min(known.unwrap_or(i64::MAX)),
         }
     }
 
-    pub fn is_wanted(&self, start: i64, since: i64, known: Known) -> bool {
+    pub fn is_wanted(&self, start: i64, since: i64, known: &Known) -> bool {
         let ends_by = |end| self.size().end_day(self.zone.day_at(start)) <= end + 1;
         let is_known =
             known.reach.is_some_and(|reach| start <= reach) || known.since.is_some_and(|since| start < since);
@@ -154,7 +154,7 @@ impl Check<'_> {
             series.cut_off.remove(start);
         }
         let wanted = self.shown.keys().rev().find(|start| {
-            self.is_wanted(**start, since, series.known)
+            self.is_wanted(**start, since, &series.known)
                 && self.table.rows.contains_key(&(self.ticker, **start))
                 && !series.suspects.contains_key(start)
                 && self.size().is_final(self.zone, **start, self.started)

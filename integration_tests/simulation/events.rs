@@ -8,7 +8,7 @@ use super::steps::{Field, KnownFrom, Pick, Step};
 use super::sync::Settings;
 
 impl Player<'_> {
-    /// Lets something happen that is no sync, and tells what.
+    /// Applies a step that is not a sync, and describes it.
     pub fn happen(&mut self, step: &Step) -> String {
         let runner = self.runner;
         let mut api = runner.api();
@@ -99,7 +99,7 @@ impl Step {
 }
 
 impl Settings {
-    /// Changes a setting, and tells which.
+    /// Changes a setting, and describes the change.
     fn change(&mut self, step: &Step, today: Day, names: &[&str]) -> String {
         match *step {
             Step::Start(days_ago) => {
@@ -134,7 +134,7 @@ impl Settings {
 }
 
 impl Ticker {
-    /// Changes several bars, and tells which.
+    /// Changes several bars, and describes the change.
     fn change_bars(&mut self, step: &Step, floor: i64, now: i64) -> String {
         match *step {
             Step::Settle { .. } => {
@@ -174,7 +174,7 @@ impl Ticker {
         }
     }
 
-    /// Changes the splits, and tells how.
+    /// Changes the splits, and describes the change.
     fn change_splits(&mut self, step: &Step, now: i64) -> String {
         match *step {
             Step::Split { in_days, ratio, known, .. } => {

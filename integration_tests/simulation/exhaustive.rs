@@ -51,7 +51,8 @@ fn beginning() -> chrono::NaiveDate {
 
 /// Two tickers, a handful of days, two pages.
 fn setup(stream: usize) -> Setup {
-    let is_market = STREAMS[stream].is_market();
+    let is_market = STREAMS[stream].reads_all();
+    let is_events = STREAMS[stream].is_events();
     let (dense, start) = if STREAMS[stream].size.is_long() { (60, 30) } else { (12, 7) };
     Setup {
         seed: 3,
@@ -63,9 +64,10 @@ fn setup(stream: usize) -> Setup {
         now: Zone::NewYork.midnight(day(beginning())) + 36_000_000,
         start: Some(start),
         dense,
-        sparse: 0,
-        every: 1,
+        sparse: if is_events { 60 } else { 0 },
+        every: if is_events { 6 } else { 1 },
         has_unusable_rows: false,
+        is_full_refresh: false,
     }
 }
 
@@ -84,7 +86,7 @@ fn history(number: usize, length: u32, events: &[Vec<Step>]) -> Vec<Step> {
     steps
 }
 
-/// Plays every history of so many events, of each stream.
+/// Plays every history of `length` events, for each stream.
 pub fn all(length: u32, kills: bool, streams: &[usize], threads: usize) -> Totals {
     let (next, totals, events) = (AtomicU64::new(0), Totals::default(), events());
     let count = events.len().pow(length);
@@ -116,8 +118,8 @@ pub fn all(length: u32, kills: bool, streams: &[usize], threads: usize) -> Total
     totals
 }
 
-/// Plays a history, and from each of its syncs on what becomes of it if that is killed after any line. An error has the
-/// steps that fail.
+/// Plays a history; also kills each of its syncs after every line, and plays the rest. An error contains the failing
+/// steps.
 fn with_kills(player: &mut Player, steps: &[Step]) -> Result<(), Vec<Step>> {
     for (number, step) in steps.iter().enumerate() {
         let Step::Sync { faults, .. } = step else {

@@ -28,7 +28,7 @@ pub enum Fault {
     SplitMeanwhile { ticker: usize, split: Split },
     /// From this response on, some are still (or already) on another price basis: caches are inconsistent in the night of a split.
     Caches(u64),
-    /// Every response takes so many minutes.
+    /// Every response takes this many minutes.
     Slow(i64),
 }
 

@@ -44,10 +44,12 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
         }
     }
     let is_market = chosen.iter().any(|stream| STREAMS[*stream].is_market());
+    let is_events = chosen.iter().all(|stream| STREAMS[*stream].is_events());
+    let reads_all = chosen.iter().any(|stream| STREAMS[*stream].reads_all());
     let is_intraday = chosen.iter().any(|stream| STREAMS[*stream].size.is_intraday());
     let is_long = chosen.iter().any(|stream| STREAMS[*stream].size.is_long());
     let tickers = match rng.u8(..6) {
-        _ if is_market => vec![ALWAYS_TRADED, "AAPL", "BRK.B", "GSpB", "TSLA", "F"],
+        _ if reads_all => vec![ALWAYS_TRADED, "AAPL", "BRK.B", "GSpB", "TSLA", "F"],
         0 if is_intraday => vec!["X:BTCUSD", "AAPL"],
         1 => vec!["I:SPX", "AAPL", "GSpB"],
         _ => vec!["AAPL", "BRK.B", "GSpB"],
@@ -58,6 +60,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
     let dense = if is_market { rng.i64(3..30) } else { rng.i64(5..30) };
     let sparse = match rng.u8(..4) {
         _ if is_market => rng.i64(0..30),
+        0 if is_events => 1_500,
         0 => 0,
         1 => rng.i64(30..200),
         _ => rng.i64(300..800),
@@ -77,13 +80,18 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
             refuses_earlier: rng.u8(..3) == 0,
             shows_today: rng.bool(),
         },
-        page_size: if rng.bool() { rng.usize(20..120) } else { 50_000 },
+        page_size: match rng.u8(..4) {
+            0 | 1 if is_events => rng.usize(2..30),
+            0 | 1 => rng.usize(20..120),
+            _ => 50_000,
+        },
         now: Zone::NewYork.midnight(today) + rng.i64(0..1_440) * 60_000 + 17_000,
         start,
         dense,
         sparse,
         every: if is_long { 6 } else { rng.i64(4..20) },
-        has_unusable_rows: is_market && rng.u8(..3) == 0,
+        has_unusable_rows: (is_market || is_events) && rng.u8(..3) == 0,
+        is_full_refresh: rng.u8(..8) == 0,
         streams: chosen,
     }
 }
@@ -149,7 +157,7 @@ fn random_pick(rng: &mut Rng) -> Pick {
 fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
     let ticker = rng.usize(..setup.tickers.len());
     let kind = if rng.bool() { kinds[rng.usize(..kinds.len())] } else { rng.u8(..) };
-    let is_market = setup.streams.iter().any(|stream| STREAMS[*stream].is_market());
+    let may_be_bad = setup.streams.iter().any(|stream| STREAMS[*stream].is_market() || STREAMS[*stream].is_events());
     match kind % 20 {
         0..3 => {
             let field = [Field::Open, Field::Close, Field::Volume, Field::Vwap, Field::Trades][rng.usize(..5)];
@@ -173,12 +181,12 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
         11 if rng.bool() => Step::Unsplit { ticker },
         11 => Step::Redate { ticker, days: rng.i64(1..20) },
         12 => Step::Delist { ticker },
-        13 | 14 if is_market => {
+        13 | 14 if may_be_bad => {
             Step::BadDay { days_ago: rng.i64(0..20), is_empty: rng.bool(), requests: rng.u32(1..9) }
         }
         13..16 => Step::Start(match rng.u8(..8) {
             0 => None,
-            1..4 if !is_market => Some(690 + rng.i64(0..80)),
+            1..4 if !may_be_bad => Some(690 + rng.i64(0..80)),
             4 | 5 => Some(rng.i64(1..60)),
             _ => Some(rng.i64(1..setup.dense + setup.sparse + 20)),
         }),

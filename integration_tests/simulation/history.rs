@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::actions::Read;
 use super::api::{MAX_REQUESTS, Served};
 use super::asked::Asked;
 use super::days::{Zone, tell};
@@ -32,7 +33,7 @@ pub struct Player<'a> {
     pub runner: &'a Runner,
     pub setup: &'a Setup,
     pub world: World,
-    /// What happened, for people; only kept if somebody will read it.
+    /// A log for people; `None` unless it will be printed.
     pub story: Option<Vec<String>>,
     pub syncs: u64,
     pub requests: u64,
@@ -50,6 +51,7 @@ pub struct Run {
     pub shown_first: Vec<Vec<Arc<Rows>>>,
     pub asked: Vec<Asked>,
     pub served: Arc<Served>,
+    pub reads: Arc<Vec<Read>>,
     /// Of each stream, whether a STATE was handed in.
     pub has_state: Vec<bool>,
 }
@@ -66,6 +68,7 @@ impl<'a> Player<'a> {
             start: setup.start.map(|days| today - days),
             end: None,
             adjusted: true,
+            is_full_refresh: setup.is_full_refresh,
         };
         let world = World {
             settings,
@@ -102,6 +105,9 @@ impl<'a> Player<'a> {
         let tickers = 0..self.setup.tickers.len();
         let of_stream = |stream: &usize| {
             let stream = &STREAMS[*stream];
+            if stream.is_events() {
+                return Vec::new();
+            }
             let adjusted = self.world.settings.adjusted && !stream.is_market();
             tickers.clone().map(|ticker| api.shown(ticker, stream.size, adjusted, now)).collect()
         };
@@ -120,11 +126,12 @@ impl<'a> Player<'a> {
         self.syncs += 1;
         let asked = std::mem::take(&mut self.runner.api().asked);
         let served = Arc::new(std::mem::take(&mut self.runner.api().served));
+        let reads = Arc::new(std::mem::take(&mut self.runner.api().reads));
         self.requests += asked.len() as u64;
         let output = output.inspect_err(|_| self.tell(|_| "a sync".to_owned()))?;
         let is_endless = asked.len() >= MAX_REQUESTS;
         let (lines, finished) = (output.lines.len(), self.runner.clock.moment());
-        let run = Run { output, faults, started, finished, lines, shown_first, asked, served, has_state };
+        let run = Run { output, faults, started, finished, lines, shown_first, asked, served, reads, has_state };
         if is_endless {
             self.tell(|player| player.told(&run, None));
             return Err(format!("the run does not end: {MAX_REQUESTS} requests"));
@@ -142,7 +149,7 @@ impl<'a> Player<'a> {
         let began: Vec<usize> = self.world.tables.iter().map(Table::writes).collect();
         let checkpoints: Vec<usize> = self.world.tables.iter().map(|table| table.checkpoints.len()).collect();
         let handed_in: Vec<Option<usize>> = self.world.tables.iter().map(|table| table.current).collect();
-        for line in &run.output.lines[..run.lines] {
+        for (place, line) in run.output.lines[..run.lines].iter().enumerate() {
             let slot = |stream: &usize| self.setup.streams.iter().position(|of| of == stream);
             match line {
                 Line::Record { stream, key, row } => {
@@ -151,10 +158,12 @@ impl<'a> Player<'a> {
                 }
                 Line::State { stream, text } => {
                     let slot = slot(stream).ok_or("a STATE of a stream that was not selected")?;
-                    let known: Vec<Known> = self.world.series[slot]
-                        .iter()
-                        .map(|series| series.known.within_run(self.world.settings.adjusted))
-                        .collect();
+                    let series = self.world.series[slot].iter();
+                    let known: Vec<Known> = if STREAMS[*stream].is_events() {
+                        self.known_events(&run, slot, place)
+                    } else {
+                        series.map(|series| series.known.clone().within_run(self.world.settings.adjusted)).collect()
+                    };
                     self.world.tables[slot].commit(text.clone(), known);
                 }
                 _ => {}
@@ -163,6 +172,10 @@ impl<'a> Player<'a> {
         let succeeded = run.output.succeeded() && kill.is_none();
         for (slot, began) in began.iter().enumerate() {
             self.check_stream(&run, slot, *began, succeeded)?;
+        }
+        if succeeded && self.setup.is_full_refresh {
+            self.world.tables.fill(Table::default());
+            self.world.series.iter_mut().for_each(|series| series.fill(Series::default()));
         }
         if !run.output.succeeded() {
             self.check_failure(&run)?;

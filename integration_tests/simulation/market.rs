@@ -1,8 +1,8 @@
-//! The truth: what was traded, and what the API shows of it at a moment.
+//! The traded bars, and what the API shows of them at a given time.
 
 use std::collections::BTreeMap;
 
-use super::days::{Day, Zone, years_before};
+use super::days::{DAY, Day, Zone, years_before};
 use super::streams::Size;
 
 /// A bar as it was traded.
@@ -17,9 +17,29 @@ pub struct Bar {
     pub trades: u64,
 }
 
-/// A bar as the API shows it and the destination keeps it.
+/// A row as the API shows it and the destination keeps it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Row {
+pub enum Row {
+    Bar(BarRow),
+    Event(Event),
+}
+
+/// A split or dividend. Every value can be null.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event {
+    pub day: Option<Day>,
+    /// `split_from` or `cash_amount`.
+    pub amount: Option<f64>,
+    /// `split_to` or `frequency`.
+    pub count: Option<f64>,
+    pub factor: Option<f64>,
+}
+
+/// For how long events are announced before their day.
+pub const ANNOUNCED: i64 = 30 * DAY;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BarRow {
     pub price: f64,
     pub open: f64,
     pub high: f64,
@@ -31,7 +51,7 @@ pub struct Row {
     pub adjusted: bool,
 }
 
-/// The rows of one ticker and size by their start.
+/// The rows of one ticker and size by their start; the start of the bar that an event is made of is its id.
 pub type Rows = BTreeMap<i64, Row>;
 
 /// New shares for old ones.
@@ -85,8 +105,8 @@ impl Ticker {
         self.splits.iter().filter(is_known).map(|split| split.ratio).product()
     }
 
-    fn row(&self, bars: &[(i64, &Bar)], adjusted: bool, known_at: i64) -> Row {
-        let mut row: Option<(Row, f64)> = None;
+    fn row(&self, bars: &[(i64, &Bar)], adjusted: bool, known_at: i64) -> BarRow {
+        let mut row: Option<(BarRow, f64)> = None;
         for (start, bar) in bars {
             let ratio =
                 if adjusted && !self.splits.is_empty() { self.ratio(self.zone.day_at(*start), known_at) } else { 1.0 };
@@ -95,7 +115,7 @@ impl Ticker {
             let (open, high, low) = (price(bar.open), price(bar.high), price(bar.low));
             let trades = bar.trades as f64;
             let (row, value) = row.get_or_insert((
-                Row { price: 0.0, open, high, low, volume: Some(0.0), vwap: None, trades: Some(0.0), adjusted },
+                BarRow { price: 0.0, open, high, low, volume: Some(0.0), vwap: None, trades: Some(0.0), adjusted },
                 0.0,
             ));
             row.price = price(bar.close);
@@ -111,6 +131,21 @@ impl Ticker {
             (row.volume, row.vwap, row.trades) = (None, None, None);
         }
         row
+    }
+}
+
+impl Ticker {
+    /// Makes an event of a bar, so every step that changes bars also changes events: a split changes the factors of all
+    /// earlier ones, and a corrected number of trades moves the date.
+    fn event(&self, start: i64, bar: &Bar, known_at: i64) -> Event {
+        let day = self.zone.day_at(start) + (bar.trades % 4) as Day;
+        let is_null = |value: f64| (value * 100.0).round() as i64 % 16 == 0;
+        Event {
+            day: (bar.trades % 32 > 0).then_some(day),
+            amount: (!is_null(bar.close)).then_some(bar.close),
+            count: (bar.volume.fract() == 0.0).then_some(bar.volume),
+            factor: (!is_null(bar.open)).then(|| bar.open / self.ratio(day, known_at)),
+        }
     }
 }
 
@@ -131,6 +166,13 @@ impl Market {
     pub fn shown(&self, ticker: usize, size: Size, adjusted: bool, now: i64, known_at: i64) -> Rows {
         let ticker = &self.tickers[ticker];
         let zone = ticker.zone;
+        if size == Size::Event {
+            let floor = self.floor(zone, now);
+            let is_shown = |event: &Event| event.day.is_none_or(|day| zone.midnight(day) >= floor);
+            let events = ticker.bars.range(..now + ANNOUNCED).filter(|_| !ticker.name.contains(':'));
+            let events = events.map(|(start, bar)| (*start, ticker.event(*start, bar, known_at)));
+            return events.filter(|(_, event)| is_shown(event)).map(|(start, event)| (start, Row::Event(event))).collect();
+        }
         let end = if self.plan.shows_today { now + 1 } else { zone.midnight(zone.day_at(now)) };
         let (mut rows, mut group) = (Rows::new(), Vec::new());
         let mut last = (0, i64::MIN);
@@ -138,7 +180,7 @@ impl Market {
         for (start, bar) in ticker.bars.range(floor..end) {
             if *start >= last.1 {
                 if !group.is_empty() {
-                    rows.insert(last.0, ticker.row(&group, adjusted, known_at));
+                    rows.insert(last.0, Row::Bar(ticker.row(&group, adjusted, known_at)));
                     group.clear();
                 }
                 let begins = size.start(zone, *start);
@@ -152,7 +194,7 @@ impl Market {
                 // What is still being traded: it will be another one.
                 row.volume = row.volume.map(|volume| volume / 2.0);
             }
-            rows.insert(last.0, row);
+            rows.insert(last.0, Row::Bar(row));
         }
         rows
     }

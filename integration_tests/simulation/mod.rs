@@ -1,6 +1,8 @@
 //! The simulation: histories of markets, settings and syncs, played against an API in memory with a simulated clock. After
-//! every successful sync the destination holds what the API shows, as far as `docs/design.md` says that this is possible.
+//! every successful sync the destination must match the API, with the exceptions listed in `docs/design.md`.
 
+mod action_verdict;
+mod actions;
 mod aftermath;
 mod api;
 mod asked;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::days::{Zone, parse_day};
-use super::market::{Market, Row};
+use super::market::{BarRow, Event, Market, Row};
 use super::streams::STREAMS;
 use super::sync::Key;
 
@@ -56,7 +56,7 @@ struct Message<'a> {
 struct RecordMessage<'a> {
     stream: &'a str,
     #[serde(borrow)]
-    data: Data<'a>,
+    data: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +72,19 @@ struct Data<'a> {
     vwap: Option<f64>,
     transactions: Option<f64>,
     adjusted: bool,
+}
+
+#[derive(Deserialize)]
+struct EventData<'a> {
+    id: &'a str,
+    stock_ticker: &'a str,
+    #[serde(alias = "execution_date", alias = "ex_dividend_date")]
+    day: Option<&'a str>,
+    #[serde(alias = "split_from", alias = "cash_amount")]
+    amount: Option<f64>,
+    #[serde(alias = "split_to", alias = "frequency")]
+    count: Option<f64>,
+    historical_adjustment_factor: Option<f64>,
 }
 
 fn stream_named(name: &str) -> Option<usize> {
@@ -107,8 +120,17 @@ pub fn parse(line: &str, market: &Market) -> Option<Line> {
 }
 
 fn record(message: &RecordMessage, market: &Market) -> Option<Line> {
-    let (stream, data) = (stream_named(message.stream)?, &message.data);
-    let ticker = market.tickers.iter().position(|ticker| ticker.name == data.stock_ticker)?;
+    let stream = stream_named(message.stream)?;
+    let ticker_named = |name: &str| market.tickers.iter().position(|ticker| ticker.name == name);
+    if STREAMS[stream].is_events() {
+        let EventData { id, stock_ticker, day, amount, count, historical_adjustment_factor: factor } =
+            serde_json::from_str(message.data.get()).ok()?;
+        let start = id.strip_prefix(stock_ticker)?.trim().parse().ok()?;
+        let row = Event { day: day.map(|day| parse_day(day).expect("a day")), amount, count, factor };
+        return Some(Line::Record { stream, key: (ticker_named(stock_ticker)?, start), row: Row::Event(row) });
+    }
+    let data: Data = serde_json::from_str(message.data.get()).ok()?;
+    let ticker = ticker_named(data.stock_ticker)?;
     let zone = if STREAMS[stream].is_market() { Zone::NewYork } else { market.tickers[ticker].zone };
     let day = parse_day(data.date)?;
     let start = match data.timestamp {
@@ -118,9 +140,9 @@ fn record(message: &RecordMessage, market: &Market) -> Option<Line> {
         }
         None => zone.midnight(day),
     };
-    let Data { price, open, high, low, volume, vwap, transactions: trades, adjusted, .. } = *data;
-    let row = Row { price, open, high, low, volume, vwap, trades, adjusted };
-    Some(Line::Record { stream, key: (ticker, start), row })
+    let Data { price, open, high, low, volume, vwap, transactions: trades, adjusted, .. } = data;
+    let row = BarRow { price, open, high, low, volume, vwap, trades, adjusted };
+    Some(Line::Record { stream, key: (ticker, start), row: Row::Bar(row) })
 }
 
 impl Output {
@@ -128,7 +150,7 @@ impl Output {
         self.exit_code == 0
     }
 
-    /// The texts of the errors, and of the logs of a level.
+    /// The errors, or the log messages of a level.
     pub fn told(&self, wanted: &str) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(move |line| match line {
             Line::Log { level, message } if level == wanted => Some(message.as_str()),
@@ -137,7 +159,7 @@ impl Output {
         })
     }
 
-    /// The records and STATEs among so many lines: `3 records, STATE`.
+    /// Summarizes the records and STATEs in the first lines: `3 records, STATE`.
     pub fn sequence(&self, lines: usize) -> String {
         let (mut parts, mut records) = (Vec::new(), 0);
         for line in &self.lines[..lines] {

@@ -60,14 +60,20 @@ pub fn streams_named(names: &[String]) -> Result<Vec<usize>, String> {
     if names.is_empty() {
         return Ok((0..STREAMS.len()).collect());
     }
-    let place = |name: &String| {
-        let known: Vec<&str> = STREAMS.iter().map(|stream| stream.short).collect();
-        STREAMS
-            .iter()
-            .position(|stream| stream.short == name)
-            .ok_or(format!("no stream is called {name:?}; there are {}", known.join(", ")))
-    };
-    names.iter().map(place).collect()
+    let mut places = Vec::new();
+    for name in names {
+        let is_named = |place: &usize| {
+            let stream = &STREAMS[*place];
+            stream.short == name || (name == "actions" && stream.is_events())
+        };
+        let before = places.len();
+        places.extend((0..STREAMS.len()).filter(is_named));
+        if places.len() == before {
+            let known: Vec<&str> = STREAMS.iter().map(|stream| stream.short).collect();
+            return Err(format!("no stream is called {name:?}; there are {}, and actions", known.join(", ")));
+        }
+    }
+    Ok(places)
 }
 
 /// Plays random histories, from a seed on.
@@ -123,7 +129,7 @@ pub struct Problem {
     pub steps: usize,
 }
 
-/// Leaves out of a failing history all that it fails without, and tells the rest.
+/// Shrinks a failing history to the steps that make it fail, and describes it.
 pub fn tell_failure(runner: &Runner, setup: &Setup, steps: &[Step]) -> String {
     let mut steps = steps.to_vec();
     let mut setup = setup.clone();

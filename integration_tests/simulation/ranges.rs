@@ -87,7 +87,9 @@ impl Api {
         // A page that does not hold a day could never show it whole.
         if next.is_some() && bars.len() > 1 && to - from > 30 * HOUR && self.faults.iter().any(is_cut) {
             let last = bars.last_mut().expect("a page has bars");
-            last.1.volume = last.1.volume.map(|volume| volume / 4.0);
+            if let Row::Bar(bar) = &mut last.1 {
+                bar.volume = bar.volume.map(|volume| volume / 4.0);
+            }
             next = Some(last.0);
         }
         if self.takes_fault(number, Fault::Empty)
@@ -113,7 +115,7 @@ fn path_of(size: Size) -> (i64, &'static str) {
     match size {
         Size::Minutes(count) => (count, "minute"),
         Size::Hour => (1, "hour"),
-        Size::Day => (1, "day"),
+        Size::Day | Size::Event => (1, "day"),
         Size::Week => (1, "week"),
         Size::Month => (1, "month"),
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::market::Row;
+use super::days::tell_day;
+use super::market::{Event, Row};
 
 /// What surrounds the rows of a response.
 pub struct Head<'a> {
@@ -18,6 +19,7 @@ pub struct Head<'a> {
 pub fn page<'a>(head: &Head, rows: impl Iterator<Item = (Option<&'a str>, i64, Row)>) -> String {
     let (mut results, mut count) = (String::new(), 0);
     for (ticker, time, row) in rows {
+        let Row::Bar(row) = row else { continue };
         results.push_str(if count == 0 { "{" } else { ",{" });
         count += 1;
         if let Some(ticker) = ticker {
@@ -64,6 +66,40 @@ pub fn page<'a>(head: &Head, rows: impl Iterator<Item = (Option<&'a str>, i64, R
     body
 }
 
+/// A page of splits or dividends: the ticker and the id of each, and its values.
+pub fn events_page<'a>(
+    kind: &str,
+    mut format: u64,
+    next_url: Option<&str>,
+    rows: impl Iterator<Item = (&'a str, i64, Event)>,
+) -> String {
+    let names = match kind {
+        "splits" => ["execution_date", "split_from", "split_to"],
+        _ => ["ex_dividend_date", "cash_amount", "frequency"],
+    };
+    let mut results = Vec::new();
+    for (ticker, id, event) in rows {
+        let day = event.day.map_or("null".to_owned(), |day| format!("\"{}\"", tell_day(day)));
+        let mut row = format!(r#"{{"id":"{ticker} {id}","ticker":"{ticker}","{}":{day}"#, names[0]);
+        let values = [(names[1], event.amount), (names[2], event.count), ("historical_adjustment_factor", event.factor)];
+        for (name, value) in values {
+            format = format.wrapping_mul(31).wrapping_add(7);
+            match value {
+                Some(value) => {
+                    write!(row, r#","{name}":"#).expect("a string");
+                    number(&mut row, value, format);
+                }
+                // It is missing, or null.
+                None if format % 2 == 0 => {}
+                None => write!(row, r#","{name}":null"#).expect("a string"),
+            }
+        }
+        results.push(row + "}");
+    }
+    let next_url = next_url.map_or(String::new(), |url| format!(r#","next_url":"{url}""#));
+    format!(r#"{{"status":"OK","request_id":"0","results":[{}]{next_url}}}"#, results.join(","))
+}
+
 /// The same value: `695`, `695.0`, `6.95e+02`.
 fn number(text: &mut String, value: f64, format: u64) {
     match format % 11 {
@@ -81,7 +117,7 @@ fn number(text: &mut String, value: f64, format: u64) {
     .expect("a string");
 }
 
-/// Puts rows that nobody can use in front: without prices, and with a damaged name.
+/// Prepends unusable rows: one without prices, and one with a damaged name.
 pub fn with_unusable_rows(body: &str) -> String {
     let unusable = r#""results":[{"T":"HALT","v":100,"t":1700000000000},{"T":"BA\u0000D","o":1,"c":9e11,"h":9e11,"l":1,"v":1,"t":1700000000000},"#;
     let counted: String = body.replacen("\"results\":[", unusable, 1);

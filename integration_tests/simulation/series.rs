@@ -1,4 +1,4 @@
-//! What is remembered of a ticker's rows in a stream from sync to sync. Nothing of it is read out of a STATE.
+//! What the simulation remembers about a ticker's rows from sync to sync. It never reads this from a STATE.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::days::{Day, Zone, month_of};
 use super::market::{Row, Rows};
 
 /// What a successful sync makes certain, and a STATE keeps.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Known {
     /// The first moment from which everything is in the table.
     pub since: Option<i64>,
@@ -15,9 +15,18 @@ pub struct Known {
     pub reach: Option<i64>,
     /// Whether prices are adjusted for splits.
     pub adjusted: Option<bool>,
+    /// The splits or dividends that were compared.
+    pub events: Arc<Rows>,
+    /// Whether they may be in the backlog.
+    pub in_backlog: bool,
 }
 
 impl Known {
+    /// Whether events are known and will be compared.
+    pub fn is_compared(&self) -> bool {
+        !self.in_backlog && !self.events.is_empty()
+    }
+
     /// What is certain by a STATE in the middle of a run: rows may be on either basis while `adjusted` is changing.
     pub fn within_run(self, adjusted: bool) -> Known {
         Known { adjusted: self.adjusted.filter(|known| *known == adjusted), ..self }
@@ -97,7 +106,7 @@ impl Series {
     /// Counts a sync that succeeded on a new day.
     pub fn count(&mut self, now: i64, succeeded: bool) {
         self.days += u32::from(succeeded && self.is_new_day(now));
-        // What a run fetched counts as verified on that day, whatever became of the run.
+        // Fetched bars count as verified on that day, even if the run failed.
         self.counted = Some(days_at(now));
         (self.is_touched, self.is_interrupted) = (!succeeded, !succeeded);
     }

@@ -18,14 +18,16 @@ pub struct Setup {
     pub page_size: usize,
     /// When it begins.
     pub now: i64,
-    /// The first day that is asked for: so many days before; none for the rolling default.
+    /// `start_date`, in days before the history begins; `None` for the default.
     pub start: Option<Day>,
     /// How many days of dense bars there are before, and over how many days sparse ones before those.
     pub dense: Day,
     pub sparse: Day,
-    /// A bar on every so many of the sparse days.
+    /// The average distance of sparse bars, in days.
     pub every: Day,
     pub has_unusable_rows: bool,
+    /// Whether each successful sync is followed by one that begins anew.
+    pub is_full_refresh: bool,
 }
 
 /// A bar that is there: counted from the first or the last, or by its place in a thousand.
@@ -72,7 +74,7 @@ pub struct Kill {
 pub enum Step {
     /// Minutes pass.
     Wait(i64),
-    /// It becomes the next day in the market, so many minutes after its midnight.
+    /// The clock moves to the market's next day, to this many minutes after midnight.
     NextDay(i64),
     Correct {
         ticker: usize,
@@ -97,7 +99,7 @@ pub enum Step {
         pick: Pick,
         count: usize,
     },
-    /// A split whose first day is so many days after today.
+    /// A split whose first day is this many days after today.
     Split {
         ticker: usize,
         in_days: Day,
@@ -108,7 +110,7 @@ pub enum Step {
     Unsplit {
         ticker: usize,
     },
-    /// The last split is dated back by so many days.
+    /// The last split moves back by this many days.
     Redate {
         ticker: usize,
         days: Day,
@@ -117,7 +119,8 @@ pub enum Step {
     Delist {
         ticker: usize,
     },
-    /// A past day of the whole market comes back without rows, or with a third of them, for so many requests.
+    /// The next responses for a past day of the whole market are empty or have a third of its rows. Those of splits and
+    /// dividends have a third of the tickers.
     BadDay {
         days_ago: Day,
         is_empty: bool,
@@ -187,6 +190,9 @@ impl Setup {
         if self.plan.refuses_earlier {
             try_with(&|setup| setup.plan.refuses_earlier = false);
         }
+        if self.is_full_refresh {
+            try_with(&|setup| setup.is_full_refresh = false);
+        }
         if self.page_size < 50_000 {
             try_with(&|setup| setup.page_size = 50_000);
         }
@@ -207,9 +213,10 @@ impl Setup {
         let Setup { tickers, selected, plan, page_size, .. } = self;
         let years = plan.years.map_or("all years".to_owned(), |years| format!("{years} years"));
         let earlier = if plan.refuses_earlier { "refuses" } else { "leaves out" };
+        let mode = if self.is_full_refresh { "full refresh" } else { "incremental" };
         let today = if plan.shows_today { "" } else { "not " };
         format!(
-            "tickers {:?} of {tickers:?}; the plan shows {years}, {earlier} what is earlier, and does {today}show today; {page_size} bars a page; start_date {:?} days before",
+            "{mode}; tickers {:?} of {tickers:?}; the plan shows {years}, {earlier} what is earlier, and does {today}show today; {page_size} bars a page; start_date {:?} days before",
             &tickers[..*selected],
             self.start
         )

@@ -10,6 +10,8 @@ pub enum Size {
     Day,
     Week,
     Month,
+    /// No bars, but the splits or dividends that are made of them.
+    Event,
 }
 
 /// What a stream reads.
@@ -17,6 +19,9 @@ pub enum Size {
 pub enum Source {
     Tickers,
     WholeMarket,
+    /// The splits or dividends of the configured stocks, or of all stocks.
+    Events,
+    AllEvents,
 }
 
 /// One stream.
@@ -34,18 +39,35 @@ const fn stream(short: &'static str, name: &'static str, size: Size) -> Stream {
     Stream { short, name, size, source }
 }
 
-pub static STREAMS: [Stream; 6] = [
+const fn events(short: &'static str, name: &'static str, source: Source) -> Stream {
+    Stream { source, ..stream(short, name, Size::Event) }
+}
+
+pub static STREAMS: [Stream; 10] = [
     stream("days", "stock_prices", Size::Day),
     stream("hours", "stock_prices_by_hour", Size::Hour),
     stream("weeks", "stock_prices_by_week", Size::Week),
     stream("months", "stock_prices_by_month", Size::Month),
     stream("minutes", "stock_prices_by_15_minutes", Size::Minutes(15)),
     Stream { source: Source::WholeMarket, ..stream("market", "market_prices", Size::Day) },
+    events("splits", "stock_splits", Source::Events),
+    events("dividends", "stock_dividends", Source::Events),
+    events("market-splits", "market_splits", Source::AllEvents),
+    events("market-dividends", "market_dividends", Source::AllEvents),
 ];
 
 impl Stream {
     pub fn is_market(&self) -> bool {
         self.source == Source::WholeMarket
+    }
+
+    pub fn is_events(&self) -> bool {
+        self.size == Size::Event
+    }
+
+    /// Whether it reads all tickers, configured or not.
+    pub fn reads_all(&self) -> bool {
+        matches!(self.source, Source::WholeMarket | Source::AllEvents)
     }
 }
 
@@ -103,7 +125,7 @@ impl Size {
         match self {
             Size::Minutes(count) => start + count * MINUTE,
             Size::Hour => start + HOUR,
-            // Noon of the first day is in it, whatever the clocks do.
+            // Noon always belongs to the first day, even when the clocks change.
             _ => zone.midnight(self.end_day(zone.day_at(start + DAY / 2))),
         }
     }

@@ -27,6 +27,7 @@ pub struct Settings {
     pub start: Option<Day>,
     pub end: Option<Day>,
     pub adjusted: bool,
+    pub is_full_refresh: bool,
 }
 
 /// A bar's place: its ticker's place, and its start.
@@ -75,7 +76,7 @@ impl Runner {
                 config[name] = tell_day(day).into();
             }
         }
-        let configured: Vec<Value> = streams.iter().map(|stream| configured(&STREAMS[*stream])).collect();
+        let configured: Vec<Value> = streams.iter().map(|stream| configured(&STREAMS[*stream], settings)).collect();
         let mut arguments = vec!["source-stock-ticker-api".into(), "read".into()];
         let mut add = |flag: &str, text: String| {
             let path: PathBuf = self.folder.path().join(&flag[2..]);
@@ -104,9 +105,10 @@ impl Runner {
     }
 }
 
-fn configured(stream: &Stream) -> Value {
+fn configured(stream: &Stream, settings: &Settings) -> Value {
+    let modes = if settings.is_full_refresh { ("full_refresh", "overwrite") } else { ("incremental", "append_dedup") };
     json!({
         "stream": {"name": stream.name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
-        "sync_mode": "incremental", "destination_sync_mode": "append_dedup",
+        "sync_mode": modes.0, "destination_sync_mode": modes.1,
     })
 }

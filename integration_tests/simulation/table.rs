@@ -77,7 +77,7 @@ impl Table {
         self.journal[from.min(to)..to].iter().map(|(key, _)| *key).collect()
     }
 
-    /// The keys that were written since there were so many writes, with what was there then.
+    /// The keys written after the first `writes` writes, with their rows before.
     pub fn values_at(&self, writes: usize) -> BTreeMap<Key, Option<Row>> {
         let mut values = BTreeMap::new();
         for (key, old) in self.journal[writes..].iter().rev() {

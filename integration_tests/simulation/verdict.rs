@@ -10,7 +10,7 @@ use super::series::{Series, Within, last_two_sessions};
 use super::world::ALWAYS_TRADED;
 
 impl Check<'_> {
-    /// Every record is a final bar as the API showed it during the sync, and within what was asked for.
+    /// Every record is a final bar within the configured days, as the API returned it during the sync.
     pub fn check_emitted(&self, series: &Series, served: &Served) -> Result<(), String> {
         let since = self.configured_since(-1).min(series.ever.since.unwrap_or(i64::MAX));
         for (start, row) in &self.emitted {
@@ -22,14 +22,14 @@ impl Check<'_> {
             if !self.size().is_final(self.zone, *start, self.finished) {
                 return Err(format!("emitted a bar of {} at {at} that is not final", self.name));
             }
-            if !self.is_wanted(*start, since, series.ever) {
+            if !self.is_wanted(*start, since, &series.ever) {
                 return Err(format!("emitted a bar of {} at {at} that nobody wants", self.name));
             }
         }
         Ok(())
     }
 
-    /// In append mode nothing comes twice but from blocks in which something changed.
+    /// In append mode, only blocks in which something changed are emitted twice.
     pub fn check_doubles(&self, series: &Series) -> Result<(), String> {
         // A day of a whole market is one block.
         if series.shown.is_none() || self.is_toggled(series) || self.stream.is_market() {
@@ -66,7 +66,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// After a successful sync the table holds what the API shows, as far as the design says that it can.
+    /// After a successful sync the table matches the API, except where the design says that it can't.
     pub fn check_table(&self, series: &Series) -> Result<(), String> {
         let since = self.required_since(series);
         let sessions = match self.size() {
@@ -81,7 +81,7 @@ impl Check<'_> {
         for (start, row) in self.shown.iter() {
             let is_final = self.size().is_final(self.zone, *start, self.started);
             let is_steady = self.shown_first.contains_key(start);
-            if !is_final || !is_steady || !self.is_wanted(*start, since, series.known) {
+            if !is_final || !is_steady || !self.is_wanted(*start, since, &series.known) {
                 continue;
             }
             let held = self.table.rows.get(&(self.ticker, *start));
@@ -97,7 +97,7 @@ impl Check<'_> {
     /// Whether the design says that a difference is not mended, or not yet.
     fn is_excused(&self, series: &Series, start: i64, row: &Row, sessions: i64) -> bool {
         let is_suspect = series.suspects.get(&start).is_some_and(|values| values.contains(row));
-        let is_unsteady = self.shown_first.get(&start) != Some(row) || self.is_tainted(start, series.known);
+        let is_unsteady = self.shown_first.get(&start) != Some(row) || self.is_tainted(start, &series.known);
         let is_at_edge =
             self.refuses_earlier && self.required_since(series) < self.floor && start < self.floor + DAY + HOUR;
         if is_suspect
@@ -142,7 +142,7 @@ impl Check<'_> {
         };
         // An empty response is requested again.
         let empty = self.asked.iter().filter(|asked| asked.rows == 0).count();
-        // By this ticker's days the whole market's holidays are told.
+        // The whole market's stream requests this ticker to recognize holidays.
         let is_asked_by_market = self.name == ALWAYS_TRADED;
         let limit = limit + empty / 2 + usize::from(is_asked_by_market);
         // Requests for the rest of a page may stand for further pages.

@@ -12,7 +12,7 @@ use super::streams::{STREAMS, Size};
 /// For how many days after its beginning a history has bars.
 const AHEAD: i64 = 75;
 
-/// The ticker that always trades, by which holidays of the whole market are told.
+/// The ticker that always trades; a day on which it has no bar is a holiday of the whole market.
 pub const ALWAYS_TRADED: &str = "SPY";
 
 /// Builds the market of a history.
@@ -25,6 +25,7 @@ pub fn market(setup: &Setup) -> Market {
     });
     let smallest = smallest.expect("a history has a stream");
     let is_market = setup.streams.iter().any(|stream| STREAMS[*stream].is_market());
+    let is_events = setup.streams.iter().all(|stream| STREAMS[*stream].is_events());
     let holidays: Vec<i64> = (0..6).map(|_| rng.i64(-40..AHEAD)).collect();
     let tickers = setup.tickers.iter().map(|name| {
         let zone = if name.starts_with("X:") { Zone::Utc } else { Zone::NewYork };
@@ -35,6 +36,7 @@ pub fn market(setup: &Setup) -> Market {
             // Where the plan's history begins, many bars leave it.
             let floor = years_before(today, 2);
             let is_dense = day >= today - setup.dense || (floor - 5..floor + 40).contains(&day);
+            let is_dense = is_dense && !is_events;
             let is_open = zone == Zone::Utc || is_weekday(day);
             let is_closed = is_market && holidays.contains(&(day - today));
             let always = *name == ALWAYS_TRADED;
@@ -62,6 +64,8 @@ fn starts(size: Size, zone: Zone, day: i64, rng: &mut Rng) -> Vec<i64> {
     let (length, count) = match size {
         Size::Minutes(count) => (count * MINUTE, rng.i64(2..6)),
         Size::Hour => (HOUR, rng.i64(1..5)),
+        // Sometimes two events share a day.
+        Size::Event if rng.u8(..6) == 0 => return vec![midnight, midnight + HOUR],
         _ => return vec![midnight],
     };
     // Clocks change on Sundays, when stocks do not trade.

@@ -27,9 +27,6 @@ const TICKERS_PER_REQUEST: usize = 100;
 /// of thousands of known events that differ, and those are emitted before the rest is read.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// Of at most this many tickers, all can lose their events at once.
-const FEW_TICKERS: usize = 2;
-
 /// Every plan includes the events of this many months.
 const MIN_PLAN_MONTHS: u32 = 24;
 
@@ -73,8 +70,8 @@ pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionK
             run.discard(request);
         }
         result?;
-        let (found, expected) = comparison.count_known(&known.0);
-        if found * 2 >= expected || expected <= FEW_TICKERS {
+        let (found, expected) = comparison.count_known(&known.0, is_second);
+        if found * 2 >= expected {
             return comparison.finish(run);
         }
         if is_second {
@@ -187,20 +184,27 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// How many of the known tickers have events, and how many should.
-    fn count_known(&self, known: &BTreeMap<String, Option<TickerEvents>>) -> (usize, usize) {
+    /// How many of the known tickers have events, and how many should: a second response is believed to lack those whose
+    /// events may all have aged out.
+    fn count_known(&self, known: &BTreeMap<String, Option<TickerEvents>>, is_second: bool) -> (usize, usize) {
+        let known = known.iter().filter(|(ticker, _)| self.is_requested(ticker));
+        let (found, absent): (Vec<_>, Vec<_>) = known.partition(|(ticker, _)| self.seen.contains(*ticker));
+        let has_aged_out =
+            |events: &Option<TickerEvents>| is_second && events.is_some_and(|events| self.may_have_aged_out(&events));
+        let missing = absent.into_iter().filter(|(_, events)| !has_aged_out(events));
+        (found.len(), found.len() + missing.count())
+    }
+
+    /// Whether all events of an absent ticker may have aged out: those of one day, within the last year; or any, if the
+    /// whole response is so young that the plan may have become a smaller one.
+    fn may_have_aged_out(&self, events: &TickerEvents) -> bool {
         let begin = self.history_begin();
-        let year_before = begin.checked_sub_months(Months::new(12)).unwrap_or(MIN_DATE);
-        let may_have_aged_out = |events: &TickerEvents| {
-            let is_near = |day| (year_before..begin).contains(&day);
-            events.all.events == 1 && events.oldest_day().is_some_and(is_near)
-        };
-        let known: Vec<_> = known.iter().filter(|(ticker, _)| self.is_requested(ticker)).collect();
-        let found = known.iter().filter(|(ticker, _)| self.seen.contains(*ticker)).count();
-        let aged_out = known
-            .iter()
-            .filter(|(ticker, events)| !self.seen.contains(*ticker) && events.as_ref().is_some_and(may_have_aged_out));
-        (found, known.len() - aged_out.count())
+        let before = |day: Date, months| day.checked_sub_months(Months::new(months)).unwrap_or(MIN_DATE);
+        let has_smaller_plan = self.first_day >= Some(before(self.today, MIN_PLAN_MONTHS));
+        let has_one_day = events.without_oldest_day() == EventSum::default();
+        events.oldest_day().is_some_and(|day| {
+            day < begin && (has_smaller_plan || (has_one_day && day >= before(begin, 12)))
+        })
     }
 
     fn is_requested(&self, ticker: &str) -> bool {

@@ -1,0 +1,242 @@
+//! What must hold of splits and dividends after a sync. They are compared with the last pass over the API's pages: the
+//! connector reads them a second time if most tickers are missing, and warns if it believes neither.
+
+use std::collections::BTreeSet;
+
+use super::actions::Read;
+use super::days::{Day, Zone, years_before};
+use super::faults::Fault;
+use super::history::{Player, Run};
+use super::market::{Row, Rows};
+use super::output::Line;
+use super::series::{Known, Series};
+use super::streams::{STREAMS, Source};
+
+/// A plan's history may begin this many days later than two years ago.
+const MARGIN: Day = 14;
+
+impl Read {
+    fn events_of(&self, ticker: usize) -> Rows {
+        self.rows.range((ticker, i64::MIN)..=(ticker, i64::MAX)).map(|((_, id), row)| (*id, *row)).collect()
+    }
+
+    fn has(&self, ticker: usize) -> bool {
+        !self.events_of(ticker).is_empty()
+    }
+}
+
+fn day_of(row: &Row) -> Option<Day> {
+    match row {
+        Row::Event(event) => event.day,
+        Row::Bar(_) => None,
+    }
+}
+
+/// The known events that were not returned: the days of those that have aged out, and the number of the others.
+fn gone(known: &Rows, returned: &Rows, floor: Day) -> (BTreeSet<Day>, usize) {
+    let gone = known.iter().filter(|(id, _)| !returned.contains_key(id)).map(|(_, row)| day_of(row));
+    let (aged, cancelled): (Vec<_>, Vec<_>) = gone.partition(|day| day.is_some_and(|day| day < floor));
+    (aged.into_iter().flatten().collect(), cancelled.len())
+}
+
+/// Whether nothing has changed, except that the events of one day have aged out.
+fn is_same(known: &Rows, returned: &Rows, floor: Day) -> bool {
+    let (aged, cancelled) = gone(known, returned, floor);
+    aged.len() <= 1 && cancelled == 0 && returned.iter().all(|(id, row)| known.get(id) == Some(row))
+}
+
+/// Whether fewer than half of the known tickers were returned; `None` if it depends on what the STATE knows exactly, or on
+/// what has aged out. If nothing is older than two years, the plan may have become a smaller one.
+fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: Day) -> Option<bool> {
+    let is_young = read.rows.values().filter_map(day_of).min().is_some_and(|first| first >= two_years_ago);
+    let floor = if is_young { two_years_ago + MARGIN } else { floor };
+    let (mut found, mut expected, mut maybe_found, mut maybe_absent) = (0, 0, 0, 0);
+    for (ticker, known) in known {
+        let may_have_aged_out = known.events.values().any(|row| day_of(row).is_some_and(|day| day < floor));
+        match read.has(*ticker) {
+            true if known.in_backlog => maybe_found += 1,
+            false if known.in_backlog || may_have_aged_out => maybe_absent += 1,
+            _ if known.events.is_empty() => {}
+            is_found => (found, expected) = (found + usize::from(is_found), expected + 1),
+        }
+    }
+    let is_surely_short = 2 * (found + maybe_found) < expected + maybe_found;
+    let is_surely_whole = 2 * found >= expected + maybe_absent;
+    (is_surely_short != is_surely_whole).then_some(is_surely_short)
+}
+
+impl Player<'_> {
+    fn reads_events_of(&self, slot: usize, ticker: usize) -> bool {
+        let reads_all = STREAMS[self.setup.streams[slot]].source == Source::AllEvents;
+        (reads_all || self.world.settings.tickers.contains(&ticker)) && !self.setup.tickers[ticker].contains(':')
+    }
+
+    fn reads<'a>(&self, run: &'a Run, slot: usize) -> impl DoubleEndedIterator<Item = &'a Read> {
+        let stream = self.setup.streams[slot];
+        run.reads.iter().filter(move |read| read.stream == stream)
+    }
+
+    /// The first warning of a stream with these words.
+    fn warning<'a>(&self, run: &'a Run, slot: usize, words: &str) -> Option<&'a str> {
+        let subject = format!("{}: ", STREAMS[self.setup.streams[slot]].name);
+        run.output.told("WARN").find(|text| text.starts_with(&subject) && text.contains(words))
+    }
+
+    /// What the STATE on this line of a run knows of each ticker.
+    pub fn known_events(&self, run: &Run, slot: usize, place: usize) -> Vec<Known> {
+        let (stream, lines) = (self.setup.streams[slot], &run.output.lines);
+        let ticker_of = |line: &Line| match line {
+            Line::Record { stream: of, key, .. } if *of == stream => Some(key.0),
+            _ => None,
+        };
+        let series = &self.world.series[slot];
+        let is_again = |line: &Line| ticker_of(line).is_some_and(|ticker| series[ticker].known.is_compared());
+        let is_state = |line: &Line| matches!(line, Line::State { stream: of, .. } if *of == stream);
+        let next_state = lines.iter().skip(place + 1).position(is_state).map(|after| place + 1 + after);
+        let first_again = lines.iter().position(is_again);
+        // The last STATE before events come again has all tickers that differ in the backlog.
+        let has_backlog = first_again.is_some_and(|first| next_state.is_none_or(|next| first < next));
+        let is_last = next_state.is_none() && run.output.succeeded() && self.warning(run, slot, "of only").is_none();
+        let known = |(ticker, series): (usize, &Series)| {
+            let mut known = series.known.clone();
+            if !self.reads_events_of(slot, ticker) {
+                return known;
+            }
+            let read = self.reads(run, slot).rfind(|read| is_last || read.has(ticker));
+            let returned = read.map_or(Rows::new(), |read| read.events_of(ticker));
+            if is_last || lines[..place].iter().any(|line| ticker_of(line) == Some(ticker)) {
+                (known.events, known.in_backlog) = (returned.into(), false);
+            } else if has_backlog && *known.events != returned {
+                known.in_backlog = true;
+            }
+            known
+        };
+        series.iter().enumerate().map(known).collect()
+    }
+
+    /// Checks a stream of splits or dividends after a run, and learns from it.
+    pub fn check_events(&mut self, run: &Run, slot: usize, succeeded: bool) -> Result<(), String> {
+        let years = self.runner.api().market.plan.years;
+        let today = Zone::NewYork.day_at(run.finished);
+        let floor = years.map_or(Day::MIN, |years| years_before(today, years));
+        let subject = |problem| format!("{}: {problem}", STREAMS[self.setup.streams[slot]].name);
+        self.check_emitted_events(run, slot, floor).map_err(subject)?;
+        if !succeeded {
+            return Ok(());
+        }
+        let last = self.reads(run, slot).next_back();
+        let tickers = (0..self.setup.tickers.len()).filter(|ticker| self.reads_events_of(slot, *ticker));
+        let known: Vec<(usize, &Known)> =
+            tickers.map(|ticker| (ticker, &self.world.series[slot][ticker].known)).collect();
+        match last {
+            Some(last) => self.check_reads(run, slot, &known, floor).and_then(|is_believed| {
+                if is_believed { self.check_returned(run, slot, &known, last, floor) } else { Ok(()) }
+            }),
+            None if known.is_empty() => Ok(()),
+            None => Err("nothing was requested".to_owned()),
+        }
+        .map_err(subject)?;
+        let last = self.world.tables[slot].checkpoints.last().expect("every run writes a STATE");
+        for (series, known) in self.world.series[slot].iter_mut().zip(&last.known) {
+            series.known = known.clone();
+        }
+        for line in &run.output.lines {
+            if let Line::Record { stream, key, .. } = line && *stream == self.setup.streams[slot] {
+                self.world.series[slot][key.0].suspects.remove(&key.1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every record is an event as it was returned, of a ticker of which something has changed; a STATE says so before.
+    fn check_emitted_events(&self, run: &Run, slot: usize, floor: Day) -> Result<(), String> {
+        let (mut emitted, mut has_state) = (BTreeSet::new(), false);
+        for line in &run.output.lines[..run.lines] {
+            match line {
+                Line::State { stream, .. } if *stream == self.setup.streams[slot] => has_state = true,
+                Line::Record { stream, key, row } if *stream == self.setup.streams[slot] => {
+                    let name = format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
+                    let Some(read) = self.reads(run, slot).rfind(|read| read.rows.get(key) == Some(row)) else {
+                        return Err(format!("{name} was not returned like that: {row:?}"));
+                    };
+                    let known = &self.world.series[slot][key.0].known;
+                    if !emitted.insert(*key) {
+                        return Err(format!("{name} is emitted twice"));
+                    }
+                    if known.is_compared() && is_same(&known.events, &read.events_of(key.0), floor) {
+                        return Err(format!("{name} is emitted again, but nothing of its ticker has changed"));
+                    }
+                    if known.is_compared() && !has_state {
+                        return Err(format!("{name} is emitted again before a STATE that says so"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// All pages are read once; twice, if most tickers are missing; and then not believed. Returns whether they were.
+    fn check_reads(&self, run: &Run, slot: usize, known: &[(usize, &Known)], floor: Day) -> Result<bool, String> {
+        let reads: Vec<&Read> = self.reads(run, slot).collect();
+        let is_repeated = run.faults.iter().any(|(_, fault)| *fault == Fault::Truncated);
+        let two_years_ago = years_before(Zone::NewYork.day_at(run.finished), 2);
+        let is_short = |read| is_short(read, known, floor, two_years_ago);
+        match (is_short(reads[0]), reads.len()) {
+            (Some(true), 1) => return Err("most tickers are missing from the only response".to_owned()),
+            (Some(false), 2..) if !is_repeated => return Err("everything was read twice".to_owned()),
+            _ => {}
+        }
+        let is_believed = self.warning(run, slot, "of only").is_none();
+        if is_short(reads[reads.len() - 1]) == Some(is_believed) {
+            return Err(format!("whether the response was believed, which is {is_believed}, is wrong"));
+        }
+        for read in reads {
+            let due = read.rows.len().div_ceil(self.setup.page_size).max(1);
+            if run.faults.is_empty() && read.requests != due {
+                return Err(format!("{} requests for {due} pages", read.requests));
+            }
+        }
+        Ok(is_believed)
+    }
+
+    /// The table has everything that was returned, and what is missing is a warning.
+    fn check_returned(
+        &self,
+        run: &Run,
+        slot: usize,
+        known: &[(usize, &Known)],
+        read: &Read,
+        floor: Day,
+    ) -> Result<(), String> {
+        for (key, row) in &read.rows {
+            let held = self.world.tables[slot].rows.get(key);
+            let suspects = self.world.series[slot][key.0].suspects.get(&key.1);
+            if held != Some(row) && !suspects.is_some_and(|values| values.contains(row)) {
+                let name = format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
+                return Err(format!("{name} is {held:?}, the API returned {row:?}"));
+            }
+        }
+        if self.warning(run, slot, "skipped").is_some() != (read.unusable > 0) {
+            return Err(format!("{} rows should have been skipped", read.unusable));
+        }
+        let text = self.warning(run, slot, "no longer returns").unwrap_or_default();
+        let days = |rows: &Rows| rows.values().filter_map(day_of).min();
+        let first = read.rows.values().filter_map(day_of).min().unwrap_or(Day::MAX);
+        let plan_begin = years_before(Zone::NewYork.day_at(run.finished), 2) + MARGIN;
+        for (ticker, known) in known {
+            let (name, returned) = (self.setup.tickers[*ticker], read.events_of(*ticker));
+            let (_, cancelled) = gone(&known.events, &returned, floor);
+            let missing = known.events.len().saturating_sub(returned.len());
+            let is_old = days(&known.events).is_some_and(|day| day < first.min(plan_begin));
+            let is_named = text.contains(&format!(" {name} ({missing})"));
+            if text.contains(&format!(" {name} (")) && (cancelled == 0 || !is_named) {
+                return Err(format!("a warning for {name}, of which {cancelled} events were cancelled: {text}"));
+            }
+            if missing > 0 && !known.in_backlog && !is_old && !is_named && !text.contains(" more;") {
+                return Err(format!("no warning for {name}, of which {missing} events are missing: {text}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The endpoints of splits and dividends.
+
+use std::collections::BTreeMap;
+
+use super::api::Api;
+use super::asked::Asked;
+use super::faults::Fault;
+use super::grouped::BadDay;
+use super::market::{Event, Row};
+use super::render::events_page;
+use super::streams::{STREAMS, Size};
+use super::sync::Key;
+
+/// One pass over all pages of a stream.
+#[derive(Clone)]
+pub struct Read {
+    /// Its place in the table of streams.
+    pub stream: usize,
+    /// What the responses contained.
+    pub rows: BTreeMap<Key, Row>,
+    pub requests: usize,
+    /// How many rows were no events of a requested ticker.
+    pub unusable: usize,
+    /// Which tickers are missing from it.
+    bad: Option<BadDay>,
+}
+
+impl Api {
+    pub fn events(&mut self, kind: &str, query: &str) -> (u16, String) {
+        let (now, number) = (self.clock.moment(), self.asked.len());
+        let parameter = |name| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let requested = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
+        let cursor = parameter("cursor").map(|cursor| cursor.parse::<usize>().expect("a number"));
+        if cursor.is_none() {
+            let name = format!("{}_{kind}", if requested.is_some() { "stock" } else { "market" });
+            let stream = STREAMS.iter().position(|stream| stream.name == name).expect("a stream");
+            let mut bad_reads = self.bad_days.iter_mut().filter(|bad| bad.left > 0);
+            let bad = bad_reads.next().map(|bad| {
+                bad.left -= 1;
+                *bad
+            });
+            self.reads.push(Read { stream, rows: BTreeMap::new(), requests: 0, unusable: 0, bad });
+        }
+        let known_at = self.known_at(number, now);
+        let mut rows = self.all_events(requested.as_deref(), now, known_at);
+        let (total, first) = (rows.len(), cursor.unwrap_or(0).min(rows.len()));
+        rows.drain(..first);
+        rows.truncate(self.market.page_size);
+        let mut next = Some(first + rows.len()).filter(|next| *next < total);
+        let is_empty = self.takes_fault(number, Fault::Empty)
+            || (cursor.is_some() && self.takes_fault(number, Fault::EmptyNextPage));
+        if is_empty {
+            rows.clear();
+            next = None;
+        }
+        let read = self.reads.last_mut().expect("pages follow the first one");
+        read.requests += 1;
+        read.rows.extend(rows.iter().map(|(ticker, id, event)| ((*ticker, *id), Row::Event(*event))));
+        self.asked.push(Asked {
+            ticker: None,
+            size: Size::Event,
+            from: now,
+            to: now,
+            is_next_page: cursor.is_some(),
+            time: now,
+            was_empty: is_empty,
+            was_cached: false,
+            rows: rows.len(),
+        });
+        if self.takes_fault(number, Fault::Doubled) {
+            rows = rows.iter().flat_map(|row| [*row, *row]).collect();
+        }
+        let list = requested.iter().map(|list| format!("ticker.any_of={}&", list.join(","))).collect::<String>();
+        let url = |next: usize| format!("https://api.massive.com/stocks/v1/{kind}?{list}cursor={next}");
+        let tickers = &self.market.tickers;
+        let shown = rows.iter().map(|(ticker, id, event)| (tickers[*ticker].name, *id, *event));
+        let mut body = events_page(kind, number as u64, next.map(url).as_deref(), shown);
+        let mut unusable = Vec::new();
+        if self.has_unusable_rows && cursor.is_none() {
+            unusable.extend([r#"{"ticker":"AAPL"}"#, r#"{"id":"1","ticker":null}"#]);
+        }
+        if requested.is_some() && self.takes_fault(number, Fault::Strays) {
+            unusable.push(r#"{"id":"2","ticker":"OTHER"}"#);
+        }
+        for row in &unusable {
+            let comma = if body.contains("\"results\":[]") { "" } else { "," };
+            body = body.replacen("\"results\":[", &format!("\"results\":[{row}{comma}"), 1);
+        }
+        self.reads.last_mut().expect("there is one").unusable += unusable.len();
+        (200, body)
+    }
+
+    /// The events of the requested tickers, or of all, in the order of tickers and days.
+    fn all_events(&mut self, requested: Option<&[&str]>, now: i64, known_at: i64) -> Vec<(usize, i64, Event)> {
+        let names: Vec<&str> = self.market.tickers.iter().map(|ticker| ticker.name).collect();
+        let mut rows = Vec::new();
+        for (ticker, name) in names.iter().enumerate() {
+            if requested.is_none_or(|requested| requested.contains(name)) {
+                let events = self.shown_on(ticker, Size::Event, false, now, known_at);
+                rows.extend(events.iter().filter_map(|(id, row)| match row {
+                    Row::Event(event) => Some((ticker, *id, *event)),
+                    Row::Bar(_) => None,
+                }));
+            }
+        }
+        rows.sort_by_key(|(ticker, id, event)| (names[*ticker], event.day, *id));
+        if let Some(bad) = self.reads.last().and_then(|read| read.bad) {
+            let mut tickers: Vec<usize> = rows.iter().map(|row| row.0).collect();
+            tickers.dedup();
+            tickers.truncate(if bad.is_empty { 0 } else { tickers.len() / 3 });
+            rows.retain(|row| tickers.contains(&row.0));
+        }
+        rows
+    }
+}
