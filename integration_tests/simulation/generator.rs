@@ -60,7 +60,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
     let dense = if is_market { rng.i64(3..30) } else { rng.i64(5..30) };
     let sparse = match rng.u8(..4) {
         _ if is_market => rng.i64(0..30),
-        0 if is_events => 1_500,
+        0 if is_events => 1_200,
         0 => 0,
         1 => rng.i64(30..200),
         _ => rng.i64(300..800),
@@ -81,7 +81,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
             shows_today: rng.bool(),
         },
         page_size: match rng.u8(..4) {
-            0 | 1 if is_events => rng.usize(2..30),
+            0 | 1 if is_events => rng.usize(2..12),
             0 | 1 => rng.usize(20..120),
             _ => 50_000,
         },
@@ -89,7 +89,11 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
         start,
         dense,
         sparse,
-        every: if is_long { 6 } else { rng.i64(4..20) },
+        every: match is_long {
+            _ if is_events => rng.i64(15..90),
+            true => 6,
+            false => rng.i64(4..20),
+        },
         has_unusable_rows: (is_market || is_events) && rng.u8(..3) == 0,
         is_full_refresh: rng.u8(..8) == 0,
         streams: chosen,

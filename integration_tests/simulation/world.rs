@@ -39,7 +39,7 @@ pub fn market(setup: &Setup) -> Market {
             let is_dense = is_dense && !is_events;
             let is_open = zone == Zone::Utc || is_weekday(day);
             let is_closed = is_market && holidays.contains(&(day - today));
-            let always = *name == ALWAYS_TRADED;
+            let always = *name == ALWAYS_TRADED && !is_events;
             if is_open && !is_closed && (always || rng.u8(..8) > 0) {
                 for start in starts(smallest, zone, day, &mut rng) {
                     let bar = random_bar(&mut rng);
