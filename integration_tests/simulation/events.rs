@@ -57,6 +57,14 @@ impl Player<'_> {
                 }
                 format!("the correction of {} at {} is taken back", ticker.name, tell(start))
             }
+            Step::Lapse => {
+                (api.market.plan.years, api.market.plan.shows_today) = (Some(2), false);
+                "the plan shows only two years, without today".to_owned()
+            }
+            Step::SetBack(days) => {
+                self.world.now = Zone::NewYork.midnight(today - days) + HOUR;
+                format!("the clock is set back to {}", tell(self.world.now))
+            }
             Step::BadDay { days_ago, is_empty, requests } => {
                 let mut day: Day = today - days_ago;
                 while !is_weekday(day) {

@@ -194,6 +194,8 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
             4 | 5 => Some(rng.i64(1..60)),
             _ => Some(rng.i64(1..setup.dense + setup.sparse + 20)),
         }),
+        16 if rng.u8(..4) == 0 => Step::Lapse,
+        17 if rng.u8(..4) == 0 => Step::SetBack(rng.i64(1..9)),
         16 => Step::End(rng.bool().then(|| rng.i64(-2..30))),
         17 => Step::ToggleAdjusted,
         18 => Step::AddTicker(ticker),

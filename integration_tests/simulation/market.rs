@@ -171,7 +171,10 @@ impl Market {
             let is_shown = |event: &Event| event.day.is_none_or(|day| zone.midnight(day) >= floor);
             let events = ticker.bars.range(..now + ANNOUNCED).filter(|_| !ticker.name.contains(':'));
             let events = events.map(|(start, bar)| (*start, ticker.event(*start, bar, known_at)));
-            return events.filter(|(_, event)| is_shown(event)).map(|(start, event)| (start, Row::Event(event))).collect();
+            return events
+                .filter(|(_, event)| is_shown(event))
+                .map(|(start, event)| (start, Row::Event(event)))
+                .collect();
         }
         let end = if self.plan.shows_today { now + 1 } else { zone.midnight(zone.day_at(now)) };
         let (mut rows, mut group) = (Rows::new(), Vec::new());

@@ -81,7 +81,8 @@ pub fn events_page<'a>(
     for (ticker, id, event) in rows {
         let day = event.day.map_or("null".to_owned(), |day| format!("\"{}\"", tell_day(day)));
         let mut row = format!(r#"{{"id":"{ticker} {id}","ticker":"{ticker}","{}":{day}"#, names[0]);
-        let values = [(names[1], event.amount), (names[2], event.count), ("historical_adjustment_factor", event.factor)];
+        let values =
+            [(names[1], event.amount), (names[2], event.count), ("historical_adjustment_factor", event.factor)];
         for (name, value) in values {
             format = format.wrapping_mul(31).wrapping_add(7);
             match value {

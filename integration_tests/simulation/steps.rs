@@ -126,6 +126,10 @@ pub enum Step {
         is_empty: bool,
         requests: u32,
     },
+    /// The plan becomes one with two years of history, without today.
+    Lapse,
+    /// The clock was this many days ahead, and is set back.
+    SetBack(Day),
     Start(Option<Day>),
     End(Option<Day>),
     ToggleAdjusted,

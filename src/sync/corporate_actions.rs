@@ -202,9 +202,9 @@ impl Comparison<'_> {
         let before = |day: Date, months| day.checked_sub_months(Months::new(months)).unwrap_or(MIN_DATE);
         let has_smaller_plan = self.first_day >= Some(before(self.today, MIN_PLAN_MONTHS));
         let has_one_day = events.without_oldest_day() == EventSum::default();
-        events.oldest_day().is_some_and(|day| {
-            day < begin && (has_smaller_plan || (has_one_day && day >= before(begin, 12)))
-        })
+        events
+            .oldest_day()
+            .is_some_and(|day| day < begin && (has_smaller_plan || (has_one_day && day >= before(begin, 12))))
     }
 
     fn is_requested(&self, ticker: &str) -> bool {
