@@ -231,7 +231,7 @@ impl Player<'_> {
             let (_, cancelled) = gone(&known.events, &returned, floor);
             let missing = known.events.len().saturating_sub(returned.len());
             let is_old = days(&known.events).is_some_and(|day| day < first.min(plan_begin));
-            // If it may be in the backlog, so may what is left of it after some have aged out.
+            // A ticker in the backlog may already be known without the events that have aged out.
             let is_named = text.contains(&format!(" {name} ({missing})"));
             if text.contains(&format!(" {name} (")) && (cancelled == 0 || !(is_named || known.in_backlog)) {
                 return Err(format!("a warning for {name}, of which {cancelled} events were cancelled: {text}"));

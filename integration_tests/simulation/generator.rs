@@ -162,6 +162,8 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
     let ticker = rng.usize(..setup.tickers.len());
     let kind = if rng.bool() { kinds[rng.usize(..kinds.len())] } else { rng.u8(..) };
     let may_be_bad = setup.streams.iter().any(|stream| STREAMS[*stream].is_market() || STREAMS[*stream].is_events());
+    // Bars may be emitted twice after a clock was wrong.
+    let is_events = setup.streams.iter().all(|stream| STREAMS[*stream].is_events());
     match kind % 20 {
         0..3 => {
             let field = [Field::Open, Field::Close, Field::Volume, Field::Vwap, Field::Trades][rng.usize(..5)];
@@ -195,7 +197,7 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
             _ => Some(rng.i64(1..setup.dense + setup.sparse + 20)),
         }),
         16 if rng.u8(..4) == 0 => Step::Lapse,
-        17 if rng.u8(..4) == 0 => Step::SetBack(rng.i64(1..9)),
+        17 if is_events && rng.u8(..4) == 0 => Step::SetBack(rng.i64(1..9)),
         16 => Step::End(rng.bool().then(|| rng.i64(-2..30))),
         17 => Step::ToggleAdjusted,
         18 => Step::AddTicker(ticker),

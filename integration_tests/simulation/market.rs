@@ -141,7 +141,7 @@ impl Ticker {
         let day = self.zone.day_at(start) + (bar.trades % 4) as Day;
         let is_null = |value: f64| (value * 100.0).round() as i64 % 16 == 0;
         Event {
-            day: (bar.trades % 32 > 0).then_some(day),
+            day: (!bar.trades.is_multiple_of(32)).then_some(day),
             amount: (!is_null(bar.close)).then_some(bar.close),
             count: (bar.volume.fract() == 0.0).then_some(bar.volume),
             factor: (!is_null(bar.open)).then(|| bar.open / self.ratio(day, known_at)),

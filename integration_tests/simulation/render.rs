@@ -91,7 +91,7 @@ pub fn events_page<'a>(
                     number(&mut row, value, format);
                 }
                 // It is missing, or null.
-                None if format % 2 == 0 => {}
+                None if format.is_multiple_of(2) => {}
                 None => write!(row, r#","{name}":null"#).expect("a string"),
             }
         }
