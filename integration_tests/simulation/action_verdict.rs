@@ -46,9 +46,9 @@ fn is_same(known: &Rows, returned: &Rows, floor: Day) -> bool {
 }
 
 /// Whether fewer than half of the known tickers were returned; `None` if it depends on what the STATE knows exactly, or on
-/// what has aged out. If nothing is older than two years, the plan may have become a smaller one.
+/// what has aged out: if nothing older than two years was returned, the plan may have become a smaller one.
 fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: Day) -> Option<bool> {
-    let is_young = read.rows.values().filter_map(day_of).min().is_some_and(|first| first >= two_years_ago);
+    let is_young = read.rows.values().filter_map(day_of).min().is_none_or(|first| first >= two_years_ago);
     let floor = if is_young { two_years_ago + MARGIN } else { floor };
     let (mut found, mut expected, mut maybe_found, mut maybe_absent) = (0, 0, 0, 0);
     for (ticker, known) in known {
@@ -192,6 +192,15 @@ impl Player<'_> {
         let is_believed = self.warning(run, slot, "of only").is_none();
         if is_short(reads[reads.len() - 1]) == Some(is_believed) {
             return Err(format!("whether the response was believed, which is {is_believed}, is wrong"));
+        }
+        let last = reads[reads.len() - 1];
+        let has_aged_out = |known: &Known| {
+            let mut days = known.events.values().map(day_of);
+            !known.in_backlog && days.all(|day| day.is_some_and(|day| day < floor))
+        };
+        let lacks_only_aged = known.iter().all(|(ticker, known)| last.has(*ticker) || has_aged_out(known));
+        if !is_believed && !last.rows.is_empty() && lacks_only_aged {
+            return Err("a response was not believed that only lacks events that have aged out".to_owned());
         }
         for read in reads {
             let due = read.rows.len().div_ceil(self.setup.page_size).max(1);

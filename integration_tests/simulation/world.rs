@@ -32,7 +32,7 @@ pub fn market(setup: &Setup) -> Market {
         let mut ticker = Ticker { name, zone, bars: BTreeMap::new(), hidden: BTreeMap::new(), splits: Vec::new() };
         let today = zone.day_at(setup.now);
         let mut day = today - setup.dense - setup.sparse;
-        let is_about_to_age_out = is_events && rng.u8(..6) == 0;
+        let is_about_to_age_out = is_events && rng.u8(..3) == 0;
         while day < today + AHEAD {
             // Where the plan's history begins, many bars leave it.
             let floor = years_before(today, 2);
@@ -51,7 +51,7 @@ pub fn market(setup: &Setup) -> Market {
                     }
                 }
             }
-            if is_about_to_age_out && day > years_before(today, 2) + 20 {
+            if is_about_to_age_out && day > years_before(today, 2) + 8 {
                 break;
             }
             day += if is_dense || always { 1 } else { rng.i64(1..=2 * setup.every) };
