@@ -96,7 +96,10 @@ impl Player<'_> {
         let first_again = lines.iter().position(is_again);
         // The last STATE before events come again has all tickers that differ in the backlog.
         let has_backlog = first_again.is_some_and(|first| next_state.is_none_or(|next| first < next));
-        let is_last = next_state.is_none() && run.output.succeeded() && self.warning(run, slot, "of only").is_none();
+        let is_complete =
+            |line: &Line| matches!(line, Line::Status { stream: of, status } if *of == stream && status == "COMPLETE");
+        let is_believed = self.warning(run, slot, "of only").is_none();
+        let is_last = next_state.is_none() && is_believed && lines.iter().any(is_complete);
         let known = |(ticker, series): (usize, &Series)| {
             let mut known = series.known.clone();
             if !self.reads_events_of(slot, ticker) {
@@ -194,6 +197,9 @@ impl Player<'_> {
             return Err(format!("whether the response was believed, which is {is_believed}, is wrong"));
         }
         let last = reads[reads.len() - 1];
+        if last.has_next {
+            return Err("a page was not requested".to_owned());
+        }
         let has_aged_out = |known: &Known| {
             let mut days = known.events.values().map(day_of);
             !known.in_backlog && days.all(|day| day.is_some_and(|day| day < floor))

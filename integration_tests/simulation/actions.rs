@@ -19,6 +19,8 @@ pub struct Read {
     /// What the responses contained.
     pub rows: BTreeMap<Key, Row>,
     pub requests: usize,
+    /// Whether the last response promised another page.
+    pub has_next: bool,
     /// How many rows were no events of a requested ticker.
     pub unusable: usize,
     /// Which tickers are missing from it.
@@ -39,7 +41,7 @@ impl Api {
                 bad.left -= 1;
                 *bad
             });
-            self.reads.push(Read { stream, rows: BTreeMap::new(), requests: 0, unusable: 0, bad });
+            self.reads.push(Read { stream, rows: BTreeMap::new(), requests: 0, has_next: false, unusable: 0, bad });
         }
         let known_at = self.known_at(number, now);
         let mut rows = self.all_events(requested.as_deref(), now, known_at);
@@ -55,6 +57,7 @@ impl Api {
         }
         let read = self.reads.last_mut().expect("pages follow the first one");
         read.requests += 1;
+        read.has_next = next.is_some();
         read.rows.extend(rows.iter().map(|(ticker, id, event)| ((*ticker, *id), Row::Event(*event))));
         self.asked.push(Asked {
             ticker: None,
