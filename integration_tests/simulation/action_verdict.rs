@@ -48,11 +48,13 @@ fn is_same(known: &Rows, returned: &Rows, floor: Day) -> bool {
 /// Whether fewer than half of the known tickers were returned; `None` if it depends on what the STATE knows exactly, or on
 /// what has aged out: if nothing older than two years was returned, the plan may have become a smaller one.
 fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: Day) -> Option<bool> {
-    let is_young = read.rows.values().filter_map(day_of).min().is_none_or(|first| first >= two_years_ago);
+    let first = read.rows.values().filter_map(day_of).min();
+    let is_young = first.is_none_or(|first| first >= two_years_ago);
     let floor = if is_young { two_years_ago + MARGIN } else { floor };
     let (mut found, mut expected, mut maybe_found, mut maybe_absent) = (0, 0, 0, 0);
     for (ticker, known) in known {
-        let may_have_aged_out = known.events.values().any(|row| day_of(row).is_some_and(|day| day < floor));
+        let days: BTreeSet<Day> = known.events.values().filter_map(day_of).collect();
+        let may_have_aged_out = days.first().is_some_and(|day| *day < floor || (days.len() == 1 && Some(*day) < first));
         match read.has(*ticker) {
             true if known.in_backlog => maybe_found += 1,
             false if known.in_backlog || may_have_aged_out => maybe_absent += 1,
