@@ -6,6 +6,7 @@ use super::history::Player;
 use super::market::{Split, Ticker};
 use super::steps::{Field, KnownFrom, Pick, Step};
 use super::sync::Settings;
+use super::world::ALWAYS_TRADED;
 
 impl Player<'_> {
     /// Applies a step that is not a sync, and describes it.
@@ -165,6 +166,8 @@ impl Ticker {
                 }
                 format!("bars of {} come late: {}", self.name, tell_all(&starts))
             }
+            // By its bars the whole market's holidays are told.
+            Step::Remove { .. } if self.name == ALWAYS_TRADED => format!("{} keeps its bars", self.name),
             Step::Remove { pick, count, .. } => {
                 let starts = self.pick_some(pick, count, floor, now, false);
                 for start in &starts {

@@ -149,8 +149,7 @@ impl Check<'_> {
         let fits = self.shown.len() <= self.page_size;
         let is_quiet = fits && !series.is_touched && self.faults.is_empty() && series.shown.is_some();
         // The block that was verified today may have left the plan since then.
-        let has_left_the_plan = |start| (self.floor.saturating_sub(2 * DAY)..self.floor).contains(&start);
-        let limit = limit + usize::from(self.starts_before().any(has_left_the_plan));
+        let limit = limit + usize::from(self.starts_before().any(|start| start < self.floor));
         let is_settled =
             series.changes.values().all(|change| series.days.saturating_sub(change.days) > self.blocks(series) as u32);
         if is_quiet && is_settled && asked > limit && !self.refuses_earlier {

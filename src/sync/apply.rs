@@ -31,12 +31,8 @@ pub(super) fn apply(
 ) -> Result<Option<i64>> {
     let target = sync.target;
     let fragment = drop_fragment(target, &sync.state, &mut chunk);
-    let by_day = |version| chunk.by_day(target.calendar, sync.state.cursor, version);
-    let fresh = by_day(VERSION);
-    let of_version = |version| {
-        if version == VERSION { fresh.clone() } else { by_day(version) }
-    };
-    let mut comparison = compare(target, &sync.state, chunk.days, &of_version);
+    let fresh = chunk.by_day(target.calendar, sync.state.cursor, VERSION);
+    let mut comparison = compare(target, &sync.state, &chunk, &fresh);
     comparison.changed.retain(|days| Some(days.from) != fragment);
     for &(days, bars) in &comparison.missing {
         run.notice(target, &Notice::Missing { bars, days })?;

@@ -109,7 +109,8 @@ impl Contents {
     }
 }
 
-fn minute_of(cursor: i64) -> u16 {
+/// The minute in which a bar begins, modulo 65,536.
+pub(crate) fn minute_of(cursor: i64) -> u16 {
     cursor.div_euclid(MINUTE_MS) as u16
 }
 

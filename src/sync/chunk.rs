@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::blocks::Contents;
+use super::blocks::{Contents, minute_of};
 use super::checksum::BarChecksum;
 use crate::bar_calendar::BarCalendar;
 use crate::bars::{Bar, Page};
@@ -47,6 +47,16 @@ impl Chunk {
         for page in &mut self.pages {
             page.bars_mut().retain(|bar| bar.cursor < begin);
         }
+    }
+
+    /// The checksum of the prices of the first bar in `days` that begins in `minute`.
+    pub(crate) fn prices_at(&self, calendar: BarCalendar, days: DateRange, minute: u16, version: u8) -> Option<u16> {
+        let cursors = calendar.cursors(days);
+        self.pages.iter().find_map(|page| {
+            let mut bars = page.bars().iter().filter(|bar| cursors.contains(&bar.cursor));
+            let bar = bars.find(|bar| minute_of(bar.cursor) == minute)?;
+            Some(BarChecksum::of(page, bar, version).prices)
+        })
     }
 
     /// The bars by days, in order, with checksums of `version`; `cursor` is the state's.

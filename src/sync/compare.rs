@@ -3,7 +3,8 @@
 use chrono::Datelike;
 
 use super::blocks::{Block, Contents, FirstBar};
-use super::chunk::DayOfBars;
+use super::checksum::VERSION;
+use super::chunk::{Chunk, DayOfBars};
 use super::plan_start::may_be_hidden;
 use super::state::TargetState;
 use super::target::{Layout, Target};
@@ -24,9 +25,8 @@ pub(crate) struct Comparison {
     pub(crate) hidden: Vec<DateRange>,
     /// Blocks of which the API returns fewer bars than were emitted, and how many are missing.
     pub(crate) missing: Vec<(DateRange, u32)>,
-    /// Whether the first two bars that can be compared, of a block or of all, both have other prices: history was
-    /// restated, by a split for example, and is to be read again. With only one bar to compare, a difference is a
-    /// correction.
+    /// Whether history was restated, by a split for example, and is to be read again: the first two bars of a block, or
+    /// of all blocks, have other prices, as far as the API still has them. In a block of one bar, that is a correction.
     pub(crate) is_restated: bool,
 }
 
@@ -43,29 +43,26 @@ pub(crate) fn compared_days(target: &Target, state: &TargetState, requested: Dat
     DateRange { from: first.map_or(requested.from, |first| first.min(requested.from)), ..requested }
 }
 
-/// Compares the blocks of the requested days with the bars that the API has of them. `fresh` returns them with
-/// checksums of a version.
-pub(crate) fn compare(
-    target: &Target,
-    state: &TargetState,
-    requested: DateRange,
-    fresh: &dyn Fn(u8) -> Vec<DayOfBars>,
-) -> Comparison {
-    let days = compared_days(target, state, requested);
+/// Compares the blocks of the requested days with the bars that the API has of them; `fresh` are these bars by days, with
+/// checksums of the current version.
+pub(crate) fn compare(target: &Target, state: &TargetState, chunk: &Chunk, fresh: &[DayOfBars]) -> Comparison {
+    let days = compared_days(target, state, chunk.days);
     let mut comparison = Comparison::default();
     let last_final_day = target.calendar.date(target.window.last_final_cursor);
     let mut all_changes = Vec::new();
-    let mut fresh_days: Option<(u8, Vec<DayOfBars>)> = None;
+    let mut older: Option<(u8, Vec<DayOfBars>)> = None;
     for (place, block) in state.blocks.iter().enumerate() {
         // A clock that was ahead can have left bars behind that are not final.
         if !days.contains(block.from) || block.from > last_final_day {
             continue;
         }
         let version = block.contents.version();
-        if fresh_days.as_ref().is_none_or(|(known, _)| *known != version) {
-            fresh_days = Some((version, fresh(version)));
-        }
-        let fresh_days = fresh_days.as_ref().map_or(&[][..], |(_, days)| days);
+        let fresh = if version == VERSION {
+            fresh
+        } else {
+            older = older.filter(|(known, _)| *known == version);
+            &older.get_or_insert_with(|| (version, chunk.by_day(target.calendar, state.cursor, version))).1
+        };
         let covered = match target.layout() {
             // Every response has all bars, so the days between two of them need no block.
             Layout::Bars if block.is_day() => DateRange::day(block.from),
@@ -75,11 +72,11 @@ pub(crate) fn compare(
             Layout::Days => DateRange::day(block.from),
         };
         comparison.known.push(covered);
-        let contents = known_contents(fresh_days, covered, version);
+        let contents = known_contents(fresh, covered, version);
         let is_pending = state.backlog.contains(block.from);
-        let begins_later = fresh_days.first().is_none_or(|fresh| block.from < fresh.day);
+        let begins_later = fresh.first().is_none_or(|fresh| block.from < fresh.day);
         let is_hidden = begins_later
-            && (may_be_hidden(block.from, target.window.today) || block.from < requested.from)
+            && (may_be_hidden(block.from, target.window.today) || block.from < chunk.days.from)
             && contents.bars < block.contents.bars
             && first_minute(&contents) != first_minute(&block.contents);
         // If history is read again, what is left of the block is, too.
@@ -94,8 +91,11 @@ pub(crate) fn compare(
             comparison.changed.push(covered);
         }
         if !is_pending {
-            let changes = price_changes(block, fresh_days, covered);
-            comparison.is_restated |= changes == [true, true];
+            let prices_at = |known: FirstBar| chunk.prices_at(target.calendar, covered, known.minute, version);
+            let compared = block.contents.first().filter_map(|known| Some(prices_at(known)? != known.prices));
+            let changes: Vec<bool> = compared.collect();
+            let is_all = !changes.is_empty() && changes.iter().all(|changed| *changed);
+            comparison.is_restated |= is_all && block.contents.bars > 1;
             all_changes.extend(changes);
         }
     }
@@ -105,17 +105,6 @@ pub(crate) fn compare(
         comparison.changed.append(&mut comparison.hidden);
     }
     comparison
-}
-
-/// Whether the prices of the first two bars of a block changed, of those that the API still has.
-fn price_changes(block: &Block, fresh: &[DayOfBars], covered: DateRange) -> Vec<bool> {
-    // Not only among the first two bars of today: one can have appeared before them.
-    let fresh_bar = |known: FirstBar| {
-        let mut bars = fresh.iter().filter(|fresh| covered.contains(fresh.day)).flat_map(|fresh| fresh.known.first());
-        bars.find(|bar| bar.minute == known.minute)
-    };
-    let compared = block.contents.first().filter_map(|known| Some((known, fresh_bar(known)?)));
-    compared.map(|(known, fresh)| known.prices != fresh.prices).collect()
 }
 
 fn first_minute(contents: &Contents) -> Option<u16> {
@@ -212,8 +201,6 @@ mod tests {
     use crate::calendar::utc_midnight;
     use crate::config::Config;
     use crate::streams::Stream;
-    use crate::sync::checksum::VERSION;
-    use crate::sync::chunk::Chunk;
     use crate::sync::test_pages::page;
     use serde_json::json;
 
@@ -258,8 +245,7 @@ mod tests {
         let target = target(stream);
         let state = emitted(&target, known);
         let chunk = chunk(&target, now);
-        let comparison =
-            compare(&target, &state, chunk.days, &|version| chunk.by_day(target.calendar, state.cursor, version));
+        let comparison = compare(&target, &state, &chunk, &chunk.by_day(target.calendar, state.cursor, VERSION));
         (
             comparison.changed.iter().map(DateRange::to_string).collect(),
             comparison.is_restated,
@@ -298,6 +284,8 @@ mod tests {
         for (now, is_restated) in [
             (hours(&[("2026-09-02", 1.0), ("2026-09-03", 1.5)]), true),
             (hours(&[("2026-09-01", 9.0), ("2026-09-02", 1.0), ("2026-09-03", 1.5)]), true),
+            (hours(&[("2026-09-02", 1.0)]), true),
+            (hours(&[("2026-09-02", 2.0)]), false),
             (hours(&[("2026-09-01", 9.0), ("2026-09-02", 2.0), ("2026-09-03", 1.5)]), false),
         ] {
             let (changed, restated, ..) = compared_in("stock_prices_by_hour", &known, &now);

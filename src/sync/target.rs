@@ -195,7 +195,9 @@ impl Target {
         let today = self.window.today;
         let newest = self.newest_older(state).map(|block| block.from);
         let older = &state.blocks[..state.blocks.len().saturating_sub(self.individual(state))];
-        let older: Vec<&Block> = older.iter().filter(|block| !state.backlog.contains(block.from)).collect();
+        // A clock that was ahead can have left days behind that are still to come.
+        let is_due = |block: &&Block| block.from <= today && !state.backlog.contains(block.from);
+        let older: Vec<&Block> = older.iter().filter(is_due).collect();
         let (others_of, recent_of) = older.split_at(older.len().saturating_sub(recent));
         let mut by_age: Vec<_> = others_of
             .iter()
@@ -419,6 +421,14 @@ mod tests {
         assert_eq!(due(&target, &json), [1, 2, 3, 4, 5, 6, 18, 19].map(|day| format!("2026-11-{day:02}")));
         json["blocks"] = days.join(" ").replace("@20261105", "@20261125").into();
         assert_eq!(due(&target, &json), Vec::<String>::new());
+    }
+
+    #[test]
+    fn days_that_a_clock_which_was_ahead_has_left_behind_are_not_due() {
+        let target = target("market_prices", NOON, None, None);
+        let days: Vec<_> = (23..=30).map(|day| format!("202611{day:02}=AAAAAAAA@20261130")).collect();
+        let json = json!({"since": "2026-11-01", "date": "2026-11-30", "blocks": days.join(" ")});
+        assert_eq!(due(&target, &json), ["2026-11-23", "2026-11-24", "2026-11-25"]);
     }
 
     #[test]
