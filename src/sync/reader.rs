@@ -66,7 +66,6 @@ impl Reading {
                 page => page?,
             };
         }
-        let next = self.paging.next(&page)?;
         let starts = page.unusable().iter().filter_map(|row| row.start);
         let days = starts.map(|start| target.calendar.date(target.stream.timespan.cursor(start)));
         self.without_price.extend(days.map(|day| day.to_string()));
@@ -80,8 +79,9 @@ impl Reading {
             Filtered::Outside => return Ok(()),
             Filtered::Empty | Filtered::Inside => {}
         }
+        // Progress is measured by the bars of the requested days.
+        self.next = self.paging.next(&page)?;
         self.chunk.pages.push(page);
-        self.next = next;
         Ok(())
     }
 
