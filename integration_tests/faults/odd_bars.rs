@@ -62,6 +62,25 @@ fn bars_that_do_not_belong_are_dropped_and_counted_and_the_rest_is_put_in_order(
     output.assert_logs("WARN", &[&["stock_prices, TSLA", "1 bar", "outside", "1 repeated"]]);
 }
 
+#[test]
+fn bar_that_is_far_too_late_does_not_look_like_a_pagination_loop() {
+    let mut market = three_pages();
+    market.page_size = 1;
+    let api = FakeApi::start(market);
+    api.inject_faults(|number, _| {
+        (number == 0).then(|| {
+            Fault::rows_changed(|rows| {
+                let mut late = rows[0].clone();
+                late["t"] = 1_900_000_000_000_i64.into();
+                rows.push(late);
+            })
+        })
+    });
+    let output = connector(&api, "incremental").run_at(NOW, "read").succeeded();
+    assert_eq!(output.records().len(), 6);
+    output.assert_logs("WARN", &[&["stock_prices, TSLA", "1 bar", "outside"]]);
+}
+
 /// Starts that were recorded around the changes to and from summer time, holidays and the split of AAPL.
 #[test]
 fn recorded_day_bars_get_the_trading_day_in_new_york() {
