@@ -51,10 +51,9 @@ pub(super) fn apply(
     if target.layout() == Layout::Sessions {
         keep_hidden(target, &sync.state, &comparison, &mut blocks);
     }
-    if let (true, Some(first)) = (more, blocks.first_mut())
-        && sync.state.blocks.first().is_none_or(|block| block.from >= first.from)
-    {
-        // Until the whole range was read, and this block compared again.
+    let is_earliest = |first: &Block| sync.state.blocks.first().is_none_or(|block| block.from >= first.from);
+    if let Some(first) = blocks.first_mut().filter(|first| restated.is_some() || (more && is_earliest(first))) {
+        // Until everything else was read, and this block compared again.
         first.verified = None;
     }
     let (before, after) = states(sync, &chunk, &comparison, blocks);
