@@ -10,7 +10,7 @@ use crate::support::clock::SimulatedClock;
 use crate::support::connector::Destination;
 use crate::support::days::{Date, date, moment, new_york_time};
 use crate::support::fake_api::Fault;
-use crate::support::market::{Market, PartialCoverage, PlanFloor};
+use crate::support::market::{Market, PartialCoverage, PlanFloor, Split};
 use crate::support::scenario::Scenario;
 
 /// NVDA around its ten-for-one split of 2024-06-10, as traded.
@@ -271,6 +271,27 @@ fn split_between_two_pages_of_a_run_that_is_cut_off_leaves_one_basis() {
         scenario.sync(noon);
         scenario.assert_true(&format!("cut off after line {line}"));
     }
+}
+
+#[test]
+fn second_split_after_a_sync_that_failed_while_it_read_the_history_for_the_first_leaves_one_basis() {
+    // Both leave the last sessions as they are, so an older block shows the first one.
+    let split = |scenario: &Scenario, day: u32| {
+        let (ticker, first_day) = ("AAPL".to_owned(), date(2026, 3, day));
+        let known_from = moment("2026-03-10T05:00:00Z");
+        scenario.api.market().splits.push(Split { ticker, first_day, ratio: 2.0, known_from });
+    };
+    let mut scenario = history("stock_prices_by_hour", date(2025, 1, 6), 430, "2025-01-06");
+    scenario.sync("2026-03-09T12:00:00Z");
+    split(&scenario, 2);
+    scenario.break_after(2);
+    let failed = scenario.try_sync("2026-03-10T12:00:00Z");
+    failed.assert_logged("WARN", &["AAPL", "prices changed", "split"]);
+    assert_eq!(failed.exit_code, Some(1));
+    scenario.api.heal();
+    split(&scenario, 3);
+    scenario.sync("2026-03-10T12:00:00Z");
+    scenario.assert_true("one basis");
 }
 
 #[test]
