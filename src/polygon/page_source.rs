@@ -225,7 +225,7 @@ impl PageSource {
         }
     }
 
-    /// Starts what ends with a report: on a thread of its own, or on this one if there is none to be had.
+    /// Runs a task that ends with a report, on a new thread, or on this one if the system has no more.
     fn start(&self, task: impl FnOnce() -> Report + Clone + Send + 'static) {
         let sender = self.sender.clone();
         // The owner may be gone, and with it the interest in reports.

@@ -1,4 +1,4 @@
-//! A target while it is synced: what is known of it, and what was emitted.
+//! A target while it is synced: its state, and what was emitted.
 
 use super::notices::Notice;
 use super::state::TargetState;
