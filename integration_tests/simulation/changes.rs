@@ -17,7 +17,9 @@ impl Check<'_> {
             // The first week or month keeps its old prices while the plan's history may begin in it.
             series.cut_off.extend(self.starts_before().filter(|start| self.is_fragment(*start)));
         }
-        let reach = if self.stream.is_market() { series.ever.reach } else { self.starts_before().next_back() };
+        // What lies behind the last row of an interrupted run may have been read as empty before.
+        let is_read = self.stream.is_market() || series.is_interrupted;
+        let reach = if is_read { series.ever.reach } else { self.starts_before().next_back() };
         let is_only_split = !series.is_touched && self.faults.is_empty() && !self.stream.is_market();
         if let (Some(before), Some(reach)) = (series.shown.clone(), reach) {
             let split_day = self.first_day_after_split(&before);
