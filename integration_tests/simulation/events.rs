@@ -167,7 +167,9 @@ impl Ticker {
                 format!("bars of {} come late: {}", self.name, tell_all(&starts))
             }
             // By its bars the whole market's holidays are told.
-            Step::Remove { .. } if self.name == ALWAYS_TRADED => format!("{} keeps its bars", self.name),
+            Step::Remove { .. } | Step::Delist { .. } if self.name == ALWAYS_TRADED => {
+                format!("{} keeps its bars", self.name)
+            }
             Step::Remove { pick, count, .. } => {
                 let starts = self.pick_some(pick, count, floor, now, false);
                 for start in &starts {
