@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use super::apply::apply;
 use super::reader::{Opened, Reading, open};
-use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target_sync::TargetSync;
 use crate::calendar::{Date, DateRange, day_before};
@@ -104,11 +103,7 @@ fn read_chunks(
     while let Some((days, request)) = waiting.pop_front() {
         let is_last = waiting.is_empty();
         run.prefetch(&request);
-        let sent = waiting.iter().take_while(|(_, request)| run.prefetch(request)).count();
-        if sent == waiting.len() && !sync.state.blocks.is_empty() {
-            // The first block will be compared again at the end.
-            run.prefetch(&target.request(first_block_days(&sync.state, days.to)));
-        }
+        let _ = waiting.iter().take_while(|(_, request)| run.prefetch(request)).count();
         let mut chunk = match Reading::new(sync, days).finish(run, sync) {
             // A plan without today refuses a chunk that begins with it.
             Err(SyncError::Api(error)) if days.from >= target.window.today && error.is_before_plan_history() => {
@@ -134,11 +129,6 @@ fn read_chunks(
         run.discard(request);
     }
     Ok(outcome)
-}
-
-/// The days of the first block, with those before it.
-fn first_block_days(state: &TargetState, last_day: Date) -> DateRange {
-    DateRange { from: state.since, ..state.days_of(0, last_day) }
 }
 
 fn divide(range: DateRange, boundaries: &[Date]) -> impl Iterator<Item = DateRange> {
