@@ -121,6 +121,21 @@ fn hours_of_an_api_with_a_delay_of_fifteen_minutes_and_five_seconds_are_emitted_
 }
 
 #[test]
+fn older_blocks_of_a_missing_ticker_have_their_turn_once_a_day() {
+    let mut scenario = history("stock_prices_by_hour", date(2025, 9, 1), 190, "2025-09-01");
+    scenario.sync("2026-03-11T12:00:00Z");
+    scenario.api.market().bars.clear();
+    let mut verified = Vec::new();
+    for (hour, requests) in [("12T12", 4), ("12T13", 2), ("13T12", 4)] {
+        scenario.sync(&format!("2026-03-{hour}:00:00Z"));
+        let paths: Vec<String> = scenario.requests().into_iter().map(|request| request.path).collect();
+        assert_eq!(paths.len(), requests, "{hour}: {paths:?}");
+        verified.extend(paths.get(2).cloned());
+    }
+    assert_ne!(verified[0], verified[1]);
+}
+
+#[test]
 fn ticker_whose_bars_are_all_gone_is_warned_about_once_and_costs_two_requests_a_sync() {
     for stream in DAYS_AND_HOURS {
         let mut scenario = history(stream, date(2026, 3, 2), 10, "2026-03-02");

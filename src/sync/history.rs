@@ -239,8 +239,11 @@ fn missing(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, st
             let (since, last) = (target.calendar.last_day(cursor), target.text(cursor));
             note_missing(run, sync, since, Notice::AllMissing { last })?;
         }
-        // Nothing more is known than that the ticker's bars are missing.
-        (Why::Verify, None) if state.is_missing => {}
+        // Nothing more is known than that the ticker's bars are missing; the next day, it is another block's turn.
+        (Why::Verify, None) if state.is_missing => {
+            let blocks = state.blocks.iter_mut().filter(|block| days.contains(block.from));
+            blocks.for_each(|block| block.verified = block.verified.map(|_| target.window.today));
+        }
         _ => {
             let gone = state.blocks.iter().filter(|block| days.contains(block.from));
             let bars = gone.map(|block| block.contents.bars).sum();
