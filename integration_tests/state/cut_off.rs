@@ -191,7 +191,7 @@ fn sync_that_is_cut_off_after_any_line_is_resumed_with_nothing_missing() {
     for case in CASES {
         for stream in case.streams {
             let lines = case.scenario(stream).sync(SATURDAY).messages.len();
-            for lines in (0..lines).step_by(sampled(13)) {
+            for lines in (0..lines).step_by(sampled(5)) {
                 let mut scenario = case.scenario(stream);
                 scenario.sync_until_line(SATURDAY, lines);
                 case.assert_goes_on(scenario, &format!("{stream}, cut off after {lines} lines"));
