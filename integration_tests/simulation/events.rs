@@ -166,7 +166,7 @@ impl Ticker {
                 }
                 format!("bars of {} come late: {}", self.name, tell_all(&starts))
             }
-            // By its bars the whole market's holidays are told.
+            // Its bars show which days are holidays of the whole market.
             Step::Remove { .. } | Step::Delist { .. } if self.name == ALWAYS_TRADED => {
                 format!("{} keeps its bars", self.name)
             }

@@ -1,4 +1,4 @@
-//! Compares what the API has with the state's blocks: pure functions.
+//! Compares what the API has of a ticker with the state's blocks: pure functions.
 
 use chrono::Datelike;
 
@@ -25,8 +25,8 @@ pub(crate) struct Comparison {
     pub(crate) hidden: Vec<DateRange>,
     /// Blocks of which the API returns fewer bars than were emitted, and how many are missing.
     pub(crate) missing: Vec<(DateRange, u32)>,
-    /// Whether history was restated, by a split for example, and is to be read again: the first two bars of a block, or
-    /// of all blocks, have other prices, as far as the API still has them. In a block of one bar, that is a correction.
+    /// Whether history was restated, by a split for example, and is to be read again: the prices of the first two bars
+    /// changed, of a block or of all blocks. One of a block's two may be gone; if it never had two, it was corrected.
     pub(crate) is_restated: bool,
 }
 
@@ -34,10 +34,10 @@ pub(crate) struct Comparison {
 /// includes: of a block, or, as every response has all bars of days and longer that the plan includes, of all blocks.
 pub(crate) fn compared_days(target: &Target, state: &TargetState, requested: DateRange) -> DateRange {
     let last = state.cursor.map(|cursor| target.calendar.date(cursor));
-    let first = match target.layout() {
-        Layout::Bars => Some(0),
-        Layout::Sessions => state.block_of(requested.from).filter(|_| last.is_some_and(|last| requested.from <= last)),
-        Layout::Days => None,
+    let first = if target.layout() == Layout::Sessions {
+        state.block_of(requested.from).filter(|_| last.is_some_and(|last| requested.from <= last))
+    } else {
+        Some(0)
     };
     let first = first.and_then(|place| state.blocks.get(place)).map(|block| block.from);
     DateRange { from: first.map_or(requested.from, |first| first.min(requested.from)), ..requested }
@@ -63,13 +63,14 @@ pub(crate) fn compare(target: &Target, state: &TargetState, chunk: &Chunk, fresh
             older = older.filter(|(known, _)| *known == version);
             &older.get_or_insert_with(|| (version, chunk.by_day(target.calendar, state.cursor, version))).1
         };
-        let covered = match target.layout() {
-            // Every response has all bars, so the days between two of them need no block.
-            Layout::Bars if block.is_day() => DateRange::day(block.from),
-            Layout::Bars => state.days_of(place, days.to).within_year(),
+        let covered = if target.layout() == Layout::Sessions {
             // Bars of later months are new, whether they have no block yet or are to be emitted again.
-            Layout::Sessions => target.within_block(state.days_of(place, days.to)),
-            Layout::Days => DateRange::day(block.from),
+            target.within_block(state.days_of(place, days.to))
+        } else if block.is_day() {
+            // Every response has all bars, so the days between two of them need no block.
+            DateRange::day(block.from)
+        } else {
+            state.days_of(place, days.to).within_year()
         };
         comparison.known.push(covered);
         let contents = known_contents(fresh, covered, version);
@@ -122,24 +123,17 @@ fn known_contents(fresh: &[DayOfBars], days: DateRange, version: u8) -> Contents
 
 /// The blocks for the bars of `days`, which were fetched today.
 pub(crate) fn blocks_of(target: &Target, days: DateRange, fresh: &[DayOfBars]) -> Vec<Block> {
-    match target.layout() {
-        Layout::Bars => individual_bars_and_years(fresh),
-        Layout::Days => fresh.iter().map(|fresh| individual(fresh, Some(target.window.today))).collect(),
-        Layout::Sessions => {
-            let mut blocks: Vec<Block> = Vec::new();
-            for fresh in fresh {
-                let start = target.block_start(fresh.day);
-                let is_first = blocks.last().is_none_or(|last| last.from < start);
-                let from = if is_first { start.max(days.from) } else { fresh.day };
-                blocks.push(Block { from, ..individual(fresh, Some(target.window.today)) });
-            }
-            blocks
-        }
+    if target.layout() != Layout::Sessions {
+        return individual_bars_and_years(fresh);
     }
-}
-
-fn individual(fresh: &DayOfBars, verified: Option<Date>) -> Block {
-    Block { from: fresh.day, contents: fresh.all, verified }
+    let mut blocks: Vec<Block> = Vec::new();
+    for fresh in fresh {
+        let start = target.block_start(fresh.day);
+        let is_first = blocks.last().is_none_or(|last| last.from < start);
+        let from = if is_first { start.max(days.from) } else { fresh.day };
+        blocks.push(Block { from, contents: fresh.all, verified: Some(target.window.today) });
+    }
+    blocks
 }
 
 fn individual_bars_and_years(fresh: &[DayOfBars]) -> Vec<Block> {
@@ -154,7 +148,7 @@ fn individual_bars_and_years(fresh: &[DayOfBars]) -> Vec<Block> {
                 block.contents.add_all(&fresh.all);
             }
             _ => {
-                let mut block = individual(fresh, None);
+                let mut block = Block { from: fresh.day, contents: fresh.all, verified: None };
                 if !is_individual && last_year != Some(year) {
                     block.from = Date::from_ymd_opt(year, 1, 1).unwrap_or(fresh.day);
                 }
@@ -291,6 +285,13 @@ mod tests {
             let (changed, restated, ..) = compared_in("stock_prices_by_hour", &known, &now);
             assert_eq!((changed, restated), (vec!["2026-09-01 to 2026-10-31".to_owned()], is_restated), "{now:?}");
         }
+    }
+
+    #[test]
+    fn a_late_bar_in_months_without_bars_is_no_correction_of_the_block_before_them() {
+        let known = [("2026-06-03", 1.0), ("2026-06-04", 2.0), ("2026-11-23", 1.0), ("2026-11-24", 1.0)];
+        let now = [known[0], known[1], ("2026-09-10", 3.0), known[2], known[3]];
+        assert_eq!(compared_in("stock_prices_by_hour", &known, &now), (vec![], false, 0, 0));
     }
 
     #[test]

@@ -184,13 +184,10 @@ impl Waiting {
         self.announced_until = until + SAME_WAIT;
         let seconds = wait.as_secs().max(1);
         let pace = pace.unwrap_or(0).max(MIN_REQUESTS_PER_MINUTE);
-        let left = self.left.as_ref().map_or_else(String::new, |(what, requests)| {
-            format!("; {what} left, about {} min", requests.div_ceil(pace))
+        let (left, minutes) = self.left.as_ref().map_or_else(Default::default, |(what, requests)| {
+            let minutes = format!(", about {} min", requests.div_ceil(pace));
+            (format!("; {what} left{minutes}"), minutes)
         });
-        let minutes = self
-            .left
-            .as_ref()
-            .map_or_else(String::new, |(_, requests)| format!(", about {} min", requests.div_ceil(pace)));
         progress.wait(&format!("rate limited, {seconds} s{minutes}"));
         let reset = clock.now() + TimeDelta::from_std(wait).unwrap_or_default();
         writer.rate_limited(output, reset.timestamp_millis())?;
