@@ -51,6 +51,15 @@ fn one_event_ages_out_while_another_one_is_announced() {
 }
 
 #[test]
+fn events_of_the_first_day_that_age_out_between_two_pages_are_not_cancelled() {
+    let mut setup = setup(&[("AAPL", DAY_BEFORE), ("KO", DAY_BEFORE), ("KO", "2025-03-14")]);
+    // AAPL was on the first page; KO is on the second, after midnight.
+    setup.api().first_day = DAY_BEFORE.to_owned();
+    setup.api().remove("E1");
+    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+}
+
+#[test]
 fn the_last_event_of_the_only_ticker_ages_out() {
     let mut setup = setup(&[("AAPL", DAY_BEFORE)]);
     let output = setup.read_quietly();

@@ -247,7 +247,7 @@ impl Player<'_> {
             let (name, returned) = (self.setup.tickers[*ticker], read.events_of(*ticker));
             let (_, cancelled) = gone(&known.events, &returned, floor);
             let missing = known.events.len().saturating_sub(returned.len());
-            let is_old = days(&known.events).is_some_and(|day| day < first.min(plan_begin));
+            let is_old = days(&known.events).is_some_and(|day| day <= first && day < plan_begin);
             // A ticker in the backlog may already be known without the events that have aged out.
             let is_named = text.contains(&format!(" {name} ({missing})"));
             if text.contains(&format!(" {name} (")) && (cancelled == 0 || !(is_named || known.in_backlog)) {

@@ -211,12 +211,13 @@ impl Comparison<'_> {
         self.tickers.is_empty() || self.tickers.contains(ticker)
     }
 
-    /// Where the plan's history begins. Events from before that day disappear from the response.
+    /// Where the plan's history begins. Events from before that day disappear from the response; those of its first day
+    /// can disappear between two pages.
     fn history_begin(&self) -> Date {
         let months = Months::new(MIN_PLAN_MONTHS);
         let begin = self.today.checked_sub_months(months).unwrap_or(MIN_DATE);
         let begin = days_after(begin, MARGIN_DAYS);
-        self.first_day.map_or(begin, |day| day.min(begin))
+        self.first_day.map_or(begin, |day| days_after(day, 1).min(begin))
     }
 
     /// Emits the events that were kept, reports those that disappeared, and forgets the tickers that have none any more.
