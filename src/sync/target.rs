@@ -131,6 +131,10 @@ impl Target {
         if window.first_day_is_set && is_earlier {
             state.backlog.add(DateRange { from: window.first_day, to: day_before(state.since) });
             state.since = window.first_day;
+            // The earlier bars can be on another price basis than those that follow, so these are compared after them.
+            if let Some(next) = state.blocks.first_mut() {
+                next.verified = None;
+            }
         }
         let is_restated = self.stream.endpoint == Endpoint::Range && state.basis != self.basis;
         if is_restated {
