@@ -122,7 +122,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
     while let Some(step) = done.next(sync.target, &sync.state) {
         take(run, &mut sync, &mut done, step)?;
     }
-    run.set(sync.target, &sync.state)?;
+    run.writer.set(sync.target, &sync.state)?;
     report_gaps(run, &sync)?;
     sync.report(run)
 }
@@ -142,7 +142,7 @@ fn take(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step:
             done.tail |= reads_tail;
             // With one bar, a correction looks like a restatement, so another block is verified, too.
             if is_single_bar && sync.emitted.corrected > corrected {
-                done.due.extend(target.oldest(state));
+                done.due.extend(target.due(state, false));
             }
             let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
             if let (true, false, Some(first)) = (by_several_requests, done.is_confirmed, first)

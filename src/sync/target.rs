@@ -8,7 +8,7 @@ use super::blocks::Block;
 use super::state::TargetState;
 use super::window::SyncWindow;
 use crate::bar_calendar::BarCalendar;
-use crate::calendar::{Date, DateRange, Zone, day_after, day_before};
+use crate::calendar::{Date, DateRange, MIN_DATE, Zone, day_after, day_before};
 use crate::config::Config;
 use crate::market::Market;
 use crate::polygon::Request;
@@ -187,9 +187,9 @@ impl Target {
         state.blocks[..older].iter().any(|block| block.verified == Some(self.window.today))
     }
 
-    /// The older blocks to verify on this sync, by their first days: those that were not verified since they were read,
-    /// and once a day also the least recently verified ones. Data that was fetched today counts as verified today; a date
-    /// in the future, which a wrong clock left behind, does not.
+    /// The older blocks to verify on this sync, by their first days: those for which that has to happen as soon as
+    /// possible, and once a day also the least recently verified ones. Data that was fetched today counts as verified
+    /// today; a date in the future, which a wrong clock left behind, as never verified.
     pub(crate) fn due(&self, state: &TargetState, was_verified_today: bool) -> Vec<Date> {
         let (recent, others) = match self.layout() {
             Layout::Bars => return Vec::new(),
@@ -206,15 +206,16 @@ impl Target {
         let mut by_age: Vec<_> = others_of
             .iter()
             .filter(|block| block.verified != Some(today))
-            .map(|block| (block.verified.filter(|day| *day < today), block.from))
+            .map(|block| (block.verified.map(|day| if day < today { day } else { MIN_DATE }), block.from))
             .filter(|(verified, _)| !was_verified_today || verified.is_none())
             .collect();
         by_age.sort_unstable();
         let (mut due, mut counted) = (Vec::new(), 0);
-        for (_, from) in by_age {
+        for (verified, from) in by_age {
             due.push(from);
             // One request returns the newest intraday block together with the days that follow it.
-            counted += usize::from(self.layout() == Layout::Days || Some(from) != newest);
+            let is_free = self.layout() != Layout::Days && Some(from) == newest;
+            counted += usize::from(verified.is_some() && !is_free);
             if counted == others {
                 break;
             }
@@ -228,13 +229,6 @@ impl Target {
     pub(crate) fn newest_older<'a>(&self, state: &'a TargetState) -> Option<&'a Block> {
         let place = state.blocks.len().checked_sub(self.individual(state) + 1)?;
         state.blocks.get(place)
-    }
-
-    /// The least recently verified of the older intraday blocks, by its first day.
-    pub(crate) fn oldest(&self, state: &TargetState) -> Option<Date> {
-        let older = &state.blocks[..state.blocks.len().saturating_sub(2)];
-        let due = older.iter().filter(|block| block.verified != Some(self.window.today));
-        due.min_by_key(|block| block.verified).map(|block| block.from)
     }
 
     /// The days in `days`, the first excluded, at which a range of intraday bars may be divided: where a block begins, and
