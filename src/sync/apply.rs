@@ -58,12 +58,12 @@ pub(super) fn apply(
     }
     let (before, after) = states(sync, &chunk, &comparison, blocks);
     if !comparison.changed.is_empty() {
-        run.hold(target, &before)?;
+        run.writer.hold(target, &before)?;
     }
     for (page, bars) in select(sync, &chunk, &comparison) {
         sync.emit(run, page, bars)?;
     }
-    run.set(target, &after)?;
+    run.writer.set(target, &after)?;
     sync.state = after;
     Ok(restated)
 }

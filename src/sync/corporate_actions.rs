@@ -51,7 +51,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionK
         tickers.chunks(TICKERS_PER_REQUEST).map(request).collect()
     };
     let tickers = tickers.into_iter().collect();
-    let known = run.writer().0.events().clone();
+    let known = run.writer.events().clone();
     for is_second in [false, true] {
         let mut comparison = Comparison {
             stream,
@@ -157,8 +157,7 @@ impl Comparison<'_> {
             let lines = &mut group.lines;
             render_event(self.stream, self.fields, page, row, emitted_at, lines);
         }
-        let (writer, output) = run.writer();
-        Ok(writer.state_if_due(output)?)
+        Ok(run.writer.state_if_due()?)
     }
 
     /// Compares the events of a ticker, all of which have been read, with those that were emitted. Unknown ones are
@@ -169,7 +168,7 @@ impl Comparison<'_> {
         };
         group.ids.clear();
         self.seen.insert(group.ticker.clone());
-        match run.writer().0.events().0.get(&group.ticker) {
+        match run.writer.events().0.get(&group.ticker) {
             Some(Some(known)) if known.all == group.events.all => {}
             Some(Some(_)) => {
                 group.lines.shrink_to_fit();
@@ -222,7 +221,7 @@ impl Comparison<'_> {
 
     /// Emits the events that were kept, reports those that disappeared, and forgets the tickers that have none any more.
     fn finish(mut self, run: &mut Run<'_, '_>) -> Result<()> {
-        let events = &run.writer().0.events().0;
+        let events = &run.writer.events().0;
         let is_absent = |ticker: &str| self.is_requested(ticker) && !self.seen.contains(ticker);
         let absent = events.keys().filter(|ticker| is_absent(ticker));
         let absent = absent.cloned().collect();
@@ -240,7 +239,7 @@ impl Comparison<'_> {
         let mut kept = std::mem::take(&mut self.kept);
         self.kept_bytes = 0;
         let mut lost = Vec::new();
-        let known = &mut run.writer().0.events().0;
+        let known = &mut run.writer.events().0;
         // Whether the events are those that were emitted, apart from the day that has aged out.
         let mut is_same = |ticker: &str, known: Option<TickerEvents>, now: EventSum| {
             let known = known.unwrap_or_default();
@@ -268,8 +267,7 @@ impl Comparison<'_> {
         if kept.is_empty() {
             return Ok(());
         }
-        let (writer, output) = run.writer();
-        writer.write_state(output)?;
+        run.writer.write_state()?;
         let tickers: Vec<_> = kept.iter().map(|group| group.ticker.clone()).collect();
         let before = run.totals.records;
         for group in kept {
@@ -286,8 +284,7 @@ impl Comparison<'_> {
 fn emit(run: &mut Run<'_, '_>, group: Group) -> Result<()> {
     let events = group.events.all.events;
     run.totals.records += events as usize;
-    let (writer, output) = run.writer();
-    writer.write_rendered(output, &group.lines, u64::from(events))?;
-    writer.events().0.insert(group.ticker, Some(group.events));
+    run.writer.write_rendered(&group.lines, u64::from(events))?;
+    run.writer.events().0.insert(group.ticker, Some(group.events));
     Ok(())
 }

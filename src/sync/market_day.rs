@@ -138,7 +138,7 @@ fn emit(
     if state.blocks.iter().any(|block| block.from == day && block.contents.bars > 0) {
         let mut before = state.clone();
         before.forget(&[days]);
-        run.hold(target, &before)?;
+        run.writer.hold(target, &before)?;
         emitted.correct(day, contents.bars as usize);
     }
     let block = Block { from: day, contents, verified: Some(target.window.today) };
@@ -150,7 +150,7 @@ fn emit(
     for page in &chunk.pages {
         sync.emit(run, page, page.bars())?;
     }
-    run.set(sync.target, &sync.state)
+    Ok(run.writer.set(sync.target, &sync.state)?)
 }
 
 /// Notes that a day was compared today.
@@ -159,7 +159,7 @@ fn verified(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, day: Date) -> Resu
     for block in state.blocks.iter_mut().filter(|block| block.from == day) {
         block.verified = Some(target.window.today);
     }
-    run.set(target, state)
+    Ok(run.writer.set(target, state)?)
 }
 
 /// Whether an incomplete day has not changed for so long that it is accepted as it is.
@@ -186,5 +186,5 @@ pub(super) fn keep_incomplete(
         state.backlog.add(DateRange::day(day));
         run.notice(target, notice)?;
     }
-    run.set(target, state)
+    Ok(run.writer.set(target, state)?)
 }

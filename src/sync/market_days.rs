@@ -54,7 +54,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
     for day in pending.into_iter().filter(|day| !target.market.trades_on(*day)) {
         sync.state.backlog.remove(DateRange::day(day));
     }
-    run.set(target, &sync.state)?;
+    run.writer.set(target, &sync.state)?;
     run.totals.days += done.days;
     sync.report(run)
 }

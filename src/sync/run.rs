@@ -1,5 +1,6 @@
 //! A run: all targets of all streams, one after another, with one source of pages for all of them.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -62,13 +63,6 @@ impl Outcome {
     }
 }
 
-/// A stream to sync, with its state and its targets.
-struct StreamPlan {
-    stream: &'static Stream,
-    state: StreamState,
-    targets: Vec<Target>,
-}
-
 /// Syncs the streams in their order, from the states that `read` received.
 pub(crate) fn sync(
     config: &Config,
@@ -84,54 +78,53 @@ pub(crate) fn sync(
         let targets = Target::all(stream, config, clock.now());
         let tickers = targets.iter().map(|target| target.ticker.as_str());
         state.spread_tutorial_date(tickers, stream.price_basis(config.adjusted));
-        let plan = StreamPlan { stream, state, targets };
-        let is_hopeless = outcome.is_fatal;
-        let writer = StreamWriter::start(stream, plan.state.clone(), output, clock.clone())?;
         let mut run = Run {
-            output,
             progress,
             pages: &mut pages,
             clock: clock.clone(),
-            writer,
+            writer: StreamWriter::start(stream, state, output, clock.clone())?,
             plan_starts: std::mem::take(&mut plan_starts),
             totals: Totals::default(),
             waiting: Waiting::default(),
         };
         let failures = outcome.failures.len();
-        if !is_hopeless {
-            sync_stream(&mut run, &plan, &mut outcome)?;
+        if !outcome.is_fatal {
+            sync_stream(&mut run, stream, &targets, &mut outcome)?;
         }
         plan_starts = run.plan_starts;
         let is_complete = outcome.failures.len() == failures && !outcome.is_fatal;
-        let status = if is_complete { StreamStatus::Complete } else { StreamStatus::Incomplete };
-        run.writer.finish(run.output, status)?;
+        run.writer.finish(if is_complete { StreamStatus::Complete } else { StreamStatus::Incomplete })?;
     }
     if outcome.failures.is_empty() { Ok(()) } else { Err(Failure::merge(&outcome.failures).into()) }
 }
 
-fn sync_stream(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome) -> std::result::Result<(), Error> {
+fn sync_stream(
+    run: &mut Run<'_, '_>,
+    stream: &'static Stream,
+    targets: &[Target],
+    outcome: &mut Outcome,
+) -> std::result::Result<(), Error> {
     let started = run.clock.elapsed();
-    if let Endpoint::Actions { kind, .. } = plan.stream.endpoint {
-        let (stream, targets) = (plan.stream, &plan.targets);
+    if let Endpoint::Actions { kind, .. } = stream.endpoint {
         let result = catch_panic(|| corporate_actions::sync(run, stream, kind, targets));
-        outcome.note(run.output, stream.name, result)?;
+        outcome.note(run.writer.output, stream.name, result)?;
     } else {
-        sync_targets(run, plan, outcome)?;
+        sync_targets(run, targets, outcome)?;
     }
-    report(run, plan, started).map_err(|error| match error {
+    report(run, stream, targets, started).map_err(|error| match error {
         SyncError::Output(error) => Error::Output(error),
-        SyncError::Api(error) => Error::Failure(error.into_failure(plan.stream.name)),
+        SyncError::Api(error) => Error::Failure(error.into_failure(stream.name)),
     })
 }
 
 /// Syncs the tickers of a stream of bars, or its market.
-fn sync_targets(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome) -> io::Result<()> {
-    let mut ahead = 0;
-    for (number, target) in plan.targets.iter().enumerate() {
-        ahead = send_ahead(run, plan, ahead.max(number));
+fn sync_targets(run: &mut Run<'_, '_>, targets: &[Target], outcome: &mut Outcome) -> io::Result<()> {
+    // The first requests of this target and of those that follow, as they were sent.
+    let mut sent = VecDeque::new();
+    for (number, target) in targets.iter().enumerate() {
+        send_ahead(run, &targets[number + sent.len()..], &mut sent);
         if !target.ticker.is_empty() {
-            let all = plan.targets.len();
-            run.set_left(plan.stream.name, all - number, all, "ticker");
+            run.set_left(target.stream.name, targets.len() - number, targets.len(), "ticker");
         }
         let known = run.writer.state(target);
         let result = catch_panic(|| {
@@ -141,8 +134,8 @@ fn sync_targets(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome)
                 Layout::Bars | Layout::Sessions => history::sync(run, sync),
             }
         });
-        outcome.note(run.output, &target.name(), result)?;
-        if let Some(request) = first_request(run, target, &plan.state) {
+        outcome.note(run.writer.output, &target.name(), result)?;
+        if let Some(Some(request)) = sent.pop_front() {
             run.discard(&request);
         }
         if outcome.is_fatal {
@@ -152,20 +145,20 @@ fn sync_targets(run: &mut Run<'_, '_>, plan: &StreamPlan, outcome: &mut Outcome)
     Ok(())
 }
 
-/// Sends the first requests of targets from number `next` on, while there is capacity; returns the number of the first
-/// one that was not sent.
-fn send_ahead(run: &mut Run<'_, '_>, plan: &StreamPlan, mut next: usize) -> usize {
-    while let Some(target) = plan.targets.get(next)
-        && first_request(run, target, &plan.state).is_none_or(|request| run.prefetch(&request))
-    {
-        next += 1;
+/// Sends the first requests of targets, while there is capacity.
+fn send_ahead(run: &mut Run<'_, '_>, targets: &[Target], sent: &mut VecDeque<Option<Request>>) {
+    for target in targets {
+        let request = first_request(run, target);
+        if request.as_ref().is_some_and(|request| !run.prefetch(request)) {
+            break;
+        }
+        sent.push_back(request);
     }
-    next
 }
 
 /// The first request of a target, which can be sent while others are synced.
-fn first_request(run: &Run<'_, '_>, target: &Target, state: &StreamState) -> Option<Request> {
-    let known = state.target(&target.ticker).cloned();
+fn first_request(run: &Run<'_, '_>, target: &Target) -> Option<Request> {
+    let known = run.writer.state(target);
     let days = match target.layout() {
         Layout::Days => market_days::first_day(target, known).map(DateRange::day),
         Layout::Bars | Layout::Sessions => history::first_days(run, target, known),
@@ -174,23 +167,23 @@ fn first_request(run: &Run<'_, '_>, target: &Target, state: &StreamState) -> Opt
 }
 
 /// Ends the log of a stream: what concerns several of its tickers, and a summary.
-fn report(run: &mut Run<'_, '_>, plan: &StreamPlan, started: Duration) -> Result<()> {
-    let name = plan.stream.name;
+fn report(run: &mut Run<'_, '_>, stream: &Stream, targets: &[Target], started: Duration) -> Result<()> {
+    let name = stream.name;
     let totals = std::mem::take(&mut run.totals);
     if !totals.silent.is_empty() {
         let names = list_names(&totals.silent);
         run.log(name, &Notice::Silent { names })?;
     }
     let tickers = totals.empty.len();
-    if tickers == plan.targets.len() && tickers > 1 {
+    if tickers == targets.len() && tickers > 1 {
         run.log(name, &Notice::AllEmpty { tickers })?;
     } else {
         for (target, notice) in &totals.empty {
             run.log(target, notice)?;
         }
     }
-    let (targets, unit) = match plan.stream.endpoint {
-        Endpoint::Range => (plan.targets.len(), "ticker"),
+    let (targets, unit) = match stream.endpoint {
+        Endpoint::Range => (targets.len(), "ticker"),
         Endpoint::Grouped(_) => (totals.days, "day"),
         Endpoint::Actions { .. } => (totals.tickers, "ticker"),
     };
@@ -202,5 +195,5 @@ fn report(run: &mut Run<'_, '_>, plan: &StreamPlan, started: Duration) -> Result
         requests: totals.requests,
         seconds: run.clock.elapsed().saturating_sub(started).as_secs_f64(),
     };
-    Ok(run.output.show(LogLevel::Info, &format!("{name}: {summary}"))?)
+    Ok(run.writer.output.show(LogLevel::Info, &format!("{name}: {summary}"))?)
 }

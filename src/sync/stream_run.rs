@@ -7,10 +7,8 @@ use chrono::TimeDelta;
 
 use super::notices::Notice;
 use super::plan_start::PlanStarts;
-use super::state::TargetState;
 use super::target::Target;
 use super::writer::StreamWriter;
-use crate::airbyte::{Output, RecordBatch};
 use crate::bars::Page;
 use crate::clock::SharedClock;
 use crate::events::EventPage;
@@ -59,11 +57,10 @@ pub(super) struct Totals {
 
 /// What all targets of a stream share.
 pub(super) struct Run<'a, 'w> {
-    pub(super) output: &'a mut Output<'w>,
     pub(super) progress: &'a mut Progress,
     pub(super) pages: &'a mut PageSource,
     pub(super) clock: SharedClock,
-    pub(super) writer: StreamWriter,
+    pub(super) writer: StreamWriter<'a, 'w>,
     /// Where the plan's history begins, by market.
     pub(super) plan_starts: PlanStarts,
     /// What was done so far.
@@ -79,7 +76,7 @@ pub(super) struct Waiting {
     left: Option<(String, usize)>,
 }
 
-impl<'w> Run<'_, 'w> {
+impl Run<'_, '_> {
     /// Fetches a page of bars.
     pub(super) fn fetch(&mut self, request: &Request) -> Result<Page> {
         self.fetch_with(|pages, on_event| pages.fetch(request, on_event))
@@ -96,13 +93,12 @@ impl<'w> Run<'_, 'w> {
     ) -> Result<P> {
         self.totals.requests += 1;
         let pace = self.pages.requests_per_minute();
-        let (output, progress, writer) = (&mut *self.output, &mut *self.progress, &self.writer);
-        let (waiting, clock) = (&mut self.waiting, &self.clock);
+        let Run { pages, progress, writer, waiting, clock, .. } = self;
         let mut written = Ok(());
-        let page = fetch(self.pages, &mut |event| {
+        let page = fetch(pages, &mut |event| {
             let result = match event {
-                Event::RateLimited { until } => waiting.announce(until, pace, clock, output, progress, writer),
-                event => output.log(event.level(), &event.to_string()),
+                Event::RateLimited { until } => waiting.announce(until, pace, clock, progress, writer),
+                event => writer.output.log(event.level(), &event.to_string()),
             };
             if written.is_ok() {
                 written = result;
@@ -141,28 +137,7 @@ impl<'w> Run<'_, 'w> {
     /// Logs a message about a stream.
     pub(super) fn log(&mut self, subject: &str, notice: &Notice) -> Result<()> {
         let text = format!("{subject}: {notice}");
-        Ok(self.output.log(notice.level(), &text)?)
-    }
-
-    /// The writer of the stream, and what it writes to.
-    pub(super) fn writer(&mut self) -> (&mut StreamWriter, &mut Output<'w>) {
-        (&mut self.writer, self.output)
-    }
-
-    /// Prepares to emit bars again: a STATE with `before` will precede them.
-    pub(super) fn hold(&mut self, target: &Target, before: &TargetState) -> Result<()> {
-        Ok(self.writer.hold(self.output, target, before)?)
-    }
-
-    /// Writes bars of a target; its state stays the same until [`Run::set`].
-    pub(super) fn write(&mut self, target: &Target, batch: &RecordBatch<'_>) -> Result<()> {
-        self.totals.records += batch.bars.len();
-        Ok(self.writer.write(self.output, target, batch)?)
-    }
-
-    /// Notes the state of a target.
-    pub(super) fn set(&mut self, target: &Target, state: &TargetState) -> Result<()> {
-        Ok(self.writer.set(self.output, target, state)?)
+        Ok(self.writer.output.log(notice.level(), &text)?)
     }
 }
 
@@ -173,9 +148,8 @@ impl Waiting {
         until: Duration,
         pace: Option<usize>,
         clock: &SharedClock,
-        output: &mut Output<'_>,
-        progress: &mut Progress,
-        writer: &StreamWriter,
+        progress: &Progress,
+        writer: &mut StreamWriter<'_, '_>,
     ) -> io::Result<()> {
         let wait = until.saturating_sub(clock.elapsed());
         if until <= self.announced_until {
@@ -190,7 +164,7 @@ impl Waiting {
         });
         progress.wait(&format!("rate limited, {seconds} s{minutes}"));
         let reset = clock.now() + TimeDelta::from_std(wait).unwrap_or_default();
-        writer.rate_limited(output, reset.timestamp_millis())?;
-        output.log(LogLevel::Info, &format!("Rate limit reached; resuming in {seconds} s{left}."))
+        writer.rate_limited(reset.timestamp_millis())?;
+        writer.output.log(LogLevel::Info, &format!("Rate limit reached; resuming in {seconds} s{left}."))
     }
 }

@@ -43,7 +43,7 @@ impl<'t> TargetSync<'t> {
         if is_restated {
             let (adjusted, since) = (target.basis.is_adjusted(), state.since);
             run.notice(target, &Notice::BasisChanged { adjusted, since })?;
-            run.hold(target, &state)?;
+            run.writer.hold(target, &state)?;
         }
         if let Some(cursor) = state.cursor.filter(|cursor| *cursor > target.window.last_final_cursor) {
             let cursor = target.text(cursor);
@@ -70,7 +70,8 @@ impl<'t> TargetSync<'t> {
             adjusted: target.basis.is_adjusted(),
             calendar: target.calendar,
         };
-        run.write(target, &batch)
+        run.totals.records += bars.len();
+        Ok(run.writer.write(target, &batch)?)
     }
 
     /// Says what was emitted, or that nothing was.

@@ -23,14 +23,14 @@ const MAX_HELD_BARS: usize = 2_000;
 struct Held {
     lines: Vec<u8>,
     records: u64,
-    /// The states before the records, by ticker.
-    before: BTreeMap<String, TargetState>,
-    /// The states after the records.
-    after: BTreeMap<String, TargetState>,
+    /// The states before and after the records, by ticker.
+    states: BTreeMap<String, (TargetState, TargetState)>,
 }
 
 /// Writes one stream.
-pub(super) struct StreamWriter {
+pub(super) struct StreamWriter<'a, 'w> {
+    /// Where everything is written.
+    pub(super) output: &'a mut Output<'w>,
     stream: &'static Stream,
     state: StreamState,
     clock: SharedClock,
@@ -40,17 +40,18 @@ pub(super) struct StreamWriter {
     pace: StatePace,
 }
 
-impl StreamWriter {
+impl<'a, 'w> StreamWriter<'a, 'w> {
     /// Begins the stream with the state that `read` received.
     pub(super) fn start(
         stream: &'static Stream,
         state: StreamState,
-        output: &mut Output<'_>,
+        output: &'a mut Output<'w>,
         clock: SharedClock,
-    ) -> io::Result<StreamWriter> {
+    ) -> io::Result<StreamWriter<'a, 'w>> {
         output.stream_status(stream, StreamStatus::Started)?;
         let state_size = state.to_json(stream).to_string().len();
         Ok(StreamWriter {
+            output,
             stream,
             state,
             pace: StatePace::starting(state_size, clock.elapsed()),
@@ -67,49 +68,42 @@ impl StreamWriter {
     }
 
     /// Prepares to emit bars again: a STATE with `before` will precede them.
-    pub(super) fn hold(&mut self, output: &mut Output<'_>, target: &Target, before: &TargetState) -> io::Result<()> {
-        let ticker = &target.ticker;
-        if self.held.before.contains_key(ticker) {
-            self.release(output)?;
+    pub(super) fn hold(&mut self, target: &Target, before: &TargetState) -> io::Result<()> {
+        if self.held.states.contains_key(&target.ticker) {
+            self.release()?;
         }
-        self.held.before.insert(ticker.clone(), before.clone());
-        self.held.after.insert(ticker.clone(), before.clone());
+        self.held.states.insert(target.ticker.clone(), (before.clone(), before.clone()));
         Ok(())
     }
 
     /// Writes bars of a target; its state stays the same until [`StreamWriter::set`].
-    pub(super) fn write(
-        &mut self,
-        output: &mut Output<'_>,
-        target: &Target,
-        batch: &RecordBatch<'_>,
-    ) -> io::Result<()> {
-        if self.held.before.contains_key(&target.ticker) {
+    pub(super) fn write(&mut self, target: &Target, batch: &RecordBatch<'_>) -> io::Result<()> {
+        if self.held.states.contains_key(&target.ticker) {
             if batch.bars.len() <= MAX_HELD_BARS {
                 batch.render(self.clock.now().timestamp_millis(), &mut self.held.lines);
                 self.held.records += batch.bars.len() as u64;
                 return Ok(());
             }
-            self.release(output)?;
+            self.release()?;
         }
-        self.start_running(output)?;
-        self.pace.wrote_records(output.records(batch)?);
+        self.start_running()?;
+        self.pace.wrote_records(self.output.records(batch)?);
         self.records_since_state += batch.bars.len() as u64;
         Ok(())
     }
 
     /// Notes the state of a target, and writes a STATE if one is due.
-    pub(super) fn set(&mut self, output: &mut Output<'_>, target: &Target, state: &TargetState) -> io::Result<()> {
-        if let Some(after) = self.held.after.get_mut(&target.ticker) {
+    pub(super) fn set(&mut self, target: &Target, state: &TargetState) -> io::Result<()> {
+        if let Some((_, after)) = self.held.states.get_mut(&target.ticker) {
             after.clone_from(state);
             // Two states accompany the records.
             if self.pace.allows(2, self.held.lines.len()) {
-                self.release(output)?;
+                self.release()?;
             }
             return Ok(());
         }
         self.state.set(&target.ticker, state.clone());
-        self.state_if_due(output)
+        self.state_if_due()
     }
 
     /// The splits or dividends that were emitted.
@@ -118,10 +112,10 @@ impl StreamWriter {
     }
 
     /// Writes records that were rendered before.
-    pub(super) fn write_rendered(&mut self, output: &mut Output<'_>, lines: &[u8], records: u64) -> io::Result<()> {
+    pub(super) fn write_rendered(&mut self, lines: &[u8], records: u64) -> io::Result<()> {
         if records > 0 {
-            self.start_running(output)?;
-            output.rendered_records(lines)?;
+            self.start_running()?;
+            self.output.rendered_records(lines)?;
             self.pace.wrote_records(lines.len());
             self.records_since_state += records;
         }
@@ -129,20 +123,20 @@ impl StreamWriter {
     }
 
     /// Says that the API accepts no requests until `quota_reset`, in epoch milliseconds.
-    pub(super) fn rate_limited(&self, output: &mut Output<'_>, quota_reset: i64) -> io::Result<()> {
-        output.rate_limited(self.stream, quota_reset)
+    pub(super) fn rate_limited(&mut self, quota_reset: i64) -> io::Result<()> {
+        self.output.rate_limited(self.stream, quota_reset)
     }
 
     /// Ends the stream with its last STATE and status.
-    pub(super) fn finish(mut self, output: &mut Output<'_>, status: StreamStatus) -> io::Result<()> {
-        self.release(output)?;
-        self.write_state(output)?;
-        output.stream_status(self.stream, status)
+    pub(super) fn finish(mut self, status: StreamStatus) -> io::Result<()> {
+        self.release()?;
+        self.write_state()?;
+        self.output.stream_status(self.stream, status)
     }
 
-    fn start_running(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+    fn start_running(&mut self) -> io::Result<()> {
         if !self.is_running {
-            output.stream_status(self.stream, StreamStatus::Running)?;
+            self.output.stream_status(self.stream, StreamStatus::Running)?;
             self.is_running = true;
         }
         Ok(())
@@ -150,35 +144,31 @@ impl StreamWriter {
 
     /// Writes the records that are held back, between the STATE in which their blocks are in the backlog and the one in
     /// which they are not.
-    fn release(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+    fn release(&mut self) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
-        if held.before.is_empty() {
+        if held.states.is_empty() {
             return Ok(());
         }
-        for (ticker, state) in held.before {
-            self.state.set(&ticker, state);
+        for (ticker, (before, _)) in &held.states {
+            self.state.set(ticker, before.clone());
         }
-        self.write_state(output)?;
-        self.write_rendered(output, &held.lines, held.records)?;
-        for (ticker, state) in held.after {
-            self.state.set(&ticker, state);
+        self.write_state()?;
+        self.write_rendered(&held.lines, held.records)?;
+        for (ticker, (_, after)) in held.states {
+            self.state.set(&ticker, after);
         }
-        self.state_if_due(output)
+        self.state_if_due()
     }
 
     /// Writes a STATE if one is due.
-    pub(super) fn state_if_due(&mut self, output: &mut Output<'_>) -> io::Result<()> {
-        if self.records_since_state > 0 && self.pace.is_due(self.clock.elapsed()) {
-            self.write_state(output)
-        } else {
-            Ok(())
-        }
+    pub(super) fn state_if_due(&mut self) -> io::Result<()> {
+        if self.records_since_state > 0 && self.pace.is_due(self.clock.elapsed()) { self.write_state() } else { Ok(()) }
     }
 
     /// Writes a STATE.
-    pub(super) fn write_state(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+    pub(super) fn write_state(&mut self) -> io::Result<()> {
         let state = self.state.to_json(self.stream);
-        let size = output.state(self.stream, state, self.records_since_state)?;
+        let size = self.output.state(self.stream, state, self.records_since_state)?;
         self.pace.wrote_state(size, self.clock.elapsed());
         self.records_since_state = 0;
         Ok(())
