@@ -75,11 +75,10 @@ impl Contents {
 
     fn encode(&self, from: Date) -> String {
         let mut bytes = self.values.to_le_bytes().to_vec();
-        // The one bar of a day begins with the day.
-        let is_day = self.bars == 1 && self.first[0].is_some_and(|bar| bar.minute == first_minute(from));
         for bar in self.first() {
             bytes.extend(bar.prices.to_le_bytes());
-            if !is_day {
+            // The one bar of a day begins with the day.
+            if !self.is_bar_of(from) {
                 bytes.extend(bar.minute.to_le_bytes());
             }
         }
@@ -90,19 +89,14 @@ impl Contents {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (values, first_bars) = bytes.split_first_chunk::<4>()?;
         let mut contents = Contents { bars, values: u32::from_le_bytes(*values), ..Contents::empty(version) };
-        match first_bars {
-            [low, high] => {
-                contents.push_first(FirstBar { minute: first_minute(from), prices: u16::from_le_bytes([*low, *high]) });
-            }
-            _ => {
-                for bar in first_bars.chunks(4) {
-                    let [p0, p1, m0, m1] = bar.try_into().ok()?;
-                    contents.push_first(FirstBar {
-                        minute: u16::from_le_bytes([m0, m1]),
-                        prices: u16::from_le_bytes([p0, p1]),
-                    });
-                }
-            }
+        let numbers = first_bars.chunks(2).map(|bytes| Some(u16::from_le_bytes(bytes.try_into().ok()?)));
+        for pair in numbers.collect::<Option<Vec<_>>>()?.chunks(2) {
+            let (prices, minute) = match *pair {
+                [prices, minute] => (prices, minute),
+                [prices] if bars == 1 => (prices, first_minute(from)),
+                _ => return None,
+            };
+            contents.push_first(FirstBar { minute, prices });
         }
         let expected = 2.min(bars as usize);
         (contents.first().count() == expected).then_some(contents)

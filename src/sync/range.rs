@@ -1,6 +1,7 @@
 //! Reads a range of days of one ticker: finds out where the data is, and fetches it chunk by chunk.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use super::apply::apply;
 use super::reader::{Opened, Reading, open};
@@ -71,35 +72,25 @@ pub(super) fn read_range(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days:
             rest.from = *boundary;
         }
         match read_chunks(run, sync, rest, complete.is_none())? {
-            Chunks::Whole => return Ok(Read::Whole { by_several_requests }),
-            Chunks::Restated { first } => return Ok(Read::Restated { first }),
-            Chunks::EmptyFrom(day) => rest.from = day,
+            ControlFlow::Break(read) => return Ok(read),
+            ControlFlow::Continue(day) => rest.from = day,
         }
     }
 }
 
-/// How the chunks of a range were read.
-enum Chunks {
-    /// To the end.
-    Whole,
-    /// See [`Read::Restated`].
-    Restated { first: i64 },
-    /// Up to this day, from which on a chunk has no bars: later bars are found by a request for all that is left.
-    EmptyFrom(Date),
-}
-
-/// Reads a range in chunks, several of which are requested at the same time.
+/// Reads a range in chunks, several of which are requested at the same time. Continues where a chunk has no bars: later
+/// ones are found by a request for all that is left.
 fn read_chunks(
     run: &mut Run<'_, '_>,
     sync: &mut TargetSync<'_>,
     range: DateRange,
     is_first_known_to_have_bars: bool,
-) -> Result<Chunks> {
+) -> Result<ControlFlow<Read, Date>> {
     let target = sync.target;
     let mut waiting: VecDeque<(DateRange, Request)> =
         divide(range, &target.boundaries(&sync.state, range)).map(|days| (days, target.request(days))).collect();
     let mut is_first = is_first_known_to_have_bars;
-    let mut outcome = Chunks::Whole;
+    let mut outcome = ControlFlow::Break(Read::Whole { by_several_requests: true });
     while let Some((days, request)) = waiting.pop_front() {
         let is_last = waiting.is_empty();
         run.prefetch(&request);
@@ -114,14 +105,14 @@ fn read_chunks(
         };
         if chunk.is_empty() {
             if !is_first && !is_last {
-                outcome = Chunks::EmptyFrom(days.from);
+                outcome = ControlFlow::Continue(days.from);
                 break;
             }
             chunk = Reading::new(sync, days).finish(run, sync)?;
         }
         is_first = false;
         if let Some(first) = apply(run, sync, chunk, !is_last)? {
-            outcome = Chunks::Restated { first };
+            outcome = ControlFlow::Break(Read::Restated { first });
             break;
         }
     }

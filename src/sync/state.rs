@@ -124,7 +124,11 @@ impl StreamState {
 
     /// The `stream_state` of a STATE message.
     pub(crate) fn to_json(&self, stream: &Stream) -> Value {
-        let json = |state| serde_json::to_value(StoredTarget::new(state, stream)).unwrap_or_default();
+        let json = |state| {
+            let mut json = serde_json::to_value(StoredTarget::new(state, stream)).unwrap_or_default();
+            json.as_object_mut().into_iter().for_each(|object| object.retain(|_, value| !value.is_null()));
+            json
+        };
         match stream.endpoint {
             Endpoint::Range => {
                 let entry = |(ticker, state): (&String, _)| (ticker.clone(), json(state));
@@ -187,23 +191,14 @@ fn example(stream: &Stream) -> Value {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredTarget {
-    #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     adjusted: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     blocks: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     backlog: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     plan_start: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     plan_start_seen: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<bool>,
 }
 
@@ -230,13 +225,9 @@ impl StoredTarget {
     fn into_state(self, stream: &Stream, basis: PriceBasis) -> Result<TargetState> {
         let timespan = stream.timespan;
         let date = |name, text: Option<&String>| text.map(|text| parsed(name, text, "a date", parse_date)).transpose();
-        let cursor = if timespan.is_intraday() {
-            let parse = |text: &String| parsed("timestamp", text, "a timestamp", |text| timespan.parse_cursor(text));
-            self.timestamp.as_ref().map(parse).transpose()?
-        } else {
-            let parse = |text: &String| parsed("date", text, "a date", |text| timespan.parse_cursor(text));
-            self.date.as_ref().map(parse).transpose()?
-        };
+        let (name, text) = if timespan.is_intraday() { ("timestamp", self.timestamp) } else { ("date", self.date) };
+        let parse = |text: String| parsed(name, &text, &format!("a {name}"), |text| timespan.parse_cursor(text));
+        let cursor = text.map(parse).transpose()?;
         let mut blocks = Vec::new();
         for text in self.blocks.iter().flat_map(|blocks| blocks.split_whitespace()) {
             blocks.push(parsed("blocks", text, "a block that this version wrote", Block::parse)?);
