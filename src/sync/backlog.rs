@@ -40,20 +40,12 @@ impl Backlog {
 
     /// Removes a range, or those parts that are in the backlog.
     pub(crate) fn remove(&mut self, range: DateRange) {
-        let mut rest = Vec::new();
-        for old in self.0.drain(..) {
-            if old.to < range.from || old.from > range.to {
-                rest.push(old);
-                continue;
-            }
-            if old.from < range.from {
-                rest.push(DateRange { from: old.from, to: day_before(range.from) });
-            }
-            if old.to > range.to {
-                rest.push(DateRange { from: day_after(range.to), to: old.to });
-            }
-        }
-        self.0 = rest;
+        let rest = |old: DateRange| {
+            let before = DateRange { to: old.to.min(day_before(range.from)), ..old };
+            let after = DateRange { from: old.from.max(day_after(range.to)), ..old };
+            [(old.from < range.from).then_some(before), (old.to > range.to).then_some(after)]
+        };
+        self.0 = self.0.iter().copied().flat_map(rest).flatten().collect();
     }
 }
 

@@ -64,10 +64,10 @@ impl Chunk {
         let mut days: Vec<DayOfBars> = Vec::new();
         for page in &self.pages {
             for (day, range) in runs(page.bars(), calendar) {
-                let mut contents = match days.last() {
-                    Some(last) if last.day == day => *last,
-                    _ => DayOfBars { day, all: Contents::empty(version), known: Contents::empty(version) },
-                };
+                // A day can continue on the next page.
+                let begun = days.pop_if(|last| last.day == day);
+                let empty = Contents::empty(version);
+                let mut contents = begun.unwrap_or(DayOfBars { day, all: empty, known: empty });
                 for bar in &page.bars()[range] {
                     let checksum = BarChecksum::of(page, bar, version);
                     contents.all.add(bar.cursor, checksum);
@@ -75,10 +75,7 @@ impl Chunk {
                         contents.known.add(bar.cursor, checksum);
                     }
                 }
-                match days.last_mut() {
-                    Some(last) if last.day == day => *last = contents,
-                    _ => days.push(contents),
-                }
+                days.push(contents);
             }
         }
         // A day that was requested again can come behind later ones.

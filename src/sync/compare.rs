@@ -63,15 +63,7 @@ pub(crate) fn compare(target: &Target, state: &TargetState, chunk: &Chunk, fresh
             older = older.filter(|(known, _)| *known == version);
             &older.get_or_insert_with(|| (version, chunk.by_day(target.calendar, state.cursor, version))).1
         };
-        let covered = if target.layout() == Layout::Sessions {
-            // Bars of later months are new, whether they have no block yet or are to be emitted again.
-            target.within_block(state.days_of(place, days.to))
-        } else if block.is_day() {
-            // Every response has all bars, so the days between two of them need no block.
-            DateRange::day(block.from)
-        } else {
-            state.days_of(place, days.to).within_year()
-        };
+        let covered = covered(target, state, place, days.to);
         comparison.known.push(covered);
         let contents = known_contents(fresh, covered, version);
         let is_pending = state.backlog.contains(block.from);
@@ -106,6 +98,20 @@ pub(crate) fn compare(target: &Target, state: &TargetState, chunk: &Chunk, fresh
         comparison.changed.append(&mut comparison.hidden);
     }
     comparison
+}
+
+/// The days of which a block has all bars that were emitted.
+fn covered(target: &Target, state: &TargetState, place: usize, last_day: Date) -> DateRange {
+    let days = state.days_of(place, last_day);
+    if target.layout() == Layout::Sessions {
+        // Bars of later months are new, whether they have no block yet or are to be emitted again.
+        target.within_block(days)
+    } else if state.blocks[place].is_day() {
+        // Every response has all bars, so the days between two of them need no block.
+        DateRange::day(days.from)
+    } else {
+        days.within_year()
+    }
 }
 
 fn first_minute(contents: &Contents) -> Option<u16> {

@@ -23,7 +23,6 @@ pub(super) const MAX_VAIN_RETRIES: usize = 3;
 /// What this run has done with a market.
 #[derive(Default)]
 pub(super) struct Done {
-    pub(super) days: usize,
     /// Weekdays without rows.
     pub(super) empty: Vec<Date>,
     pub(super) vain_retries: usize,
@@ -42,7 +41,7 @@ pub(super) fn read_day(
     page: Page,
 ) -> Result<()> {
     let TargetSync { target, state, .. } = &mut *sync;
-    done.days += 1;
+    run.totals.days += 1;
     let known = state.blocks.iter().find(|block| block.from == day).copied();
     let known_rows = known.map_or(0, |block| block.contents.bars);
     // A short day that was accepted is as complete as it will be.

@@ -44,8 +44,8 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
             }
             Err(error) => return Err(error),
         }
-        if done.days.is_multiple_of(PROGRESS_DAYS) && done.days > 0 {
-            let read = done.days;
+        let read = run.totals.days;
+        if read.is_multiple_of(PROGRESS_DAYS) && read > 0 {
             run.notice(target, &Notice::MarketProgress { read, all, day })?;
         }
     }
@@ -55,7 +55,6 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
         sync.state.backlog.remove(DateRange::day(day));
     }
     run.writer.set(target, &sync.state)?;
-    run.totals.days += done.days;
     sync.report(run)
 }
 
