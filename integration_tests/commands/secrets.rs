@@ -46,7 +46,7 @@ fn key_or_password_in_another_property_is_not_shown() {
 fn key_with_a_line_break_is_refused_without_a_request() {
     let api = FakeApi::start(three_pages());
     for key in ["pk_1\nSECRET", "pk_1\r\nX-Header: SECRET", "pk_1\tSECRET", "pk_1\u{e9}SECRET", "pk_1\0SECRET"] {
-        let mut connector = connector(&api, "incremental");
+        let mut connector = connector(&api);
         connector.set("api_key", key);
         for (command, output) in outputs(&connector) {
             let message = if command == "check" { output.connection_status().1 } else { output.failure().1 };
@@ -56,7 +56,7 @@ fn key_with_a_line_break_is_refused_without_a_request() {
     }
     assert_eq!(api.take_requests().len(), 0);
     // Blanks around the key are harmless.
-    let mut connector = connector(&api, "incremental");
+    let mut connector = connector(&api);
     connector.set("api_key", format!(" {KEY}\n"));
     assert_eq!(connector.run_at(NOW, "read").succeeded().records().len(), 6);
 }
@@ -66,7 +66,7 @@ fn assert_hidden(key: &str, status: u16, body: &str, part: &str) {
     let api = FakeApi::start(three_pages());
     let answered = body.to_owned();
     api.inject_faults(move |_, _| Some(Fault::status(status, "", &answered)));
-    let mut connector = connector(&api, "incremental");
+    let mut connector = connector(&api);
     connector.set("api_key", key);
     for command in ["check", "read"] {
         let output = connector.run_at(NOW, command);
@@ -89,7 +89,7 @@ fn key_in_a_bar_that_can_not_be_read_is_not_shown_in_part() {
         let api = FakeApi::start(three_pages());
         let odd = format!(r#""c":"{}{KEY}","was":"#, "x".repeat(length));
         api.inject_faults(move |_, _| Some(Fault::replaced(r#""c":"#, &odd)));
-        let output = connector(&api, "incremental").run_at(NOW, "read");
+        let output = connector(&api).run_at(NOW, "read");
         assert_eq!(output.failure().0, "system_error");
         assert!(!output.text.contains(&KEY[..6]), "{}", output.text);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{NOW, REQUESTS, connector, three_pages};
+use super::{NOW, REQUESTS, connector, read_with, three_pages};
 use crate::support::answers::answer;
 use crate::support::connector::{Connector, Output};
 use crate::support::days::date;
@@ -27,7 +27,7 @@ fn read(encode: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Output {
     api.inject_faults(move |_, request| {
         Some(Fault::Bytes(encode(answer(&market, &request.path, &request.query).1.as_bytes())))
     });
-    connector(&api, "incremental").run_at(NOW, "read")
+    connector(&api).run_at(NOW, "read")
 }
 
 fn gzipped_members(body: &[u8]) -> Vec<u8> {
@@ -58,20 +58,11 @@ fn every_encoding_of_a_body_is_read_at_the_first_attempt() {
 }
 
 #[test]
-fn error_is_quoted_whether_or_not_it_is_gzipped() {
-    let words = br#"{"status":"ERROR","error":"no such thing"}"#;
-    for body in [gzip(words), words.to_vec()] {
-        let output = read(move |_| http_answer(400, "Content-Encoding: GZIP\r\n", &body));
-        output.assert_failure("system_error", &["HTTP 400: no such thing"]);
-    }
-}
-
-#[test]
 fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
     for lasts in [false, true] {
         let api = raw_api::start(three_pages());
         api.inject_faults(move |number, _| (number == 1 || lasts && number > 1).then_some(Fault::Stall));
-        let mut connector = connector(&api, "incremental");
+        let mut connector = connector(&api);
         connector.read_timeout = Duration::from_millis(250);
         let output = connector.run_at(NOW, "read");
         assert_eq!(output.records().len(), if lasts { 0 } else { 6 });
@@ -85,19 +76,10 @@ fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
 }
 
 #[test]
-fn oversized_body_is_cut_off_and_not_requested_again() {
-    let api = raw_api::start(three_pages());
-    api.inject_faults(|_, _| Some(Fault::OversizedBody));
-    let output = connector(&api, "incremental").run_at(NOW, "read");
-    output.assert_failure("system_error", &["response exceeds 16 MiB"]);
-    assert_eq!(api.take_requests().len(), 1);
-}
-
-#[test]
 fn slow_body_is_read() {
     let api = raw_api::start(three_pages());
-    api.inject_faults(|number, _| (number == 1).then_some(Fault::Trickle(Duration::from_micros(500))));
-    let output = connector(&api, "incremental").run_at(NOW, "read").succeeded();
+    let trickle = Fault::Trickle(Duration::from_micros(500));
+    let output = read_with(&api, move |number| (number == 1).then(|| trickle.clone())).succeeded();
     assert_eq!((output.records().len(), api.take_requests().len()), (6, REQUESTS));
 }
 

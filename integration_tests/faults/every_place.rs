@@ -13,7 +13,7 @@ use crate::support::answers::answer;
 use crate::support::connector::Output;
 use crate::support::days::{date, midnight, new_york_time, zone_of};
 use crate::support::destination::primary_key;
-use crate::support::fake_api::Request;
+use crate::support::fake_api::{KEY, Request};
 use crate::support::market::{Market, TradedBar, weekdays};
 use crate::support::output::Scrutiny;
 use crate::support::raw_api;
@@ -150,6 +150,7 @@ impl Place {
         });
         let output = scenario.try_sync(now);
         let requests = scenario.requests();
+        assert!(requests.iter().all(|request| !request.query.contains(KEY)), "{context}");
         let attempts = requests.iter().filter(|request| self::target(request) == target);
         self.assert_ends_as_it_should(row, &output, attempts.count(), &context);
         let truth = scenario.truth();
@@ -190,7 +191,7 @@ impl Place {
         let (found, message) = output.failure();
         let context = format!("{context}: {message}");
         assert_eq!(found, failure_type, "{context}");
-        assert!(message.contains(row.says), "{context}");
+        assert!(message.contains(row.says) && message.len() < 1_000, "{context}");
         let ticker = self.request.path.split('/').nth(4).expect("a segment");
         let subject =
             if self.stream == "market_prices" { self.stream.to_owned() } else { format!("{}, {ticker}", self.stream) };

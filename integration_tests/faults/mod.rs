@@ -7,9 +7,9 @@ mod odd_bars;
 mod outages;
 mod table;
 
-use crate::support::connector::Connector;
+use crate::support::connector::{Connector, Output};
 use crate::support::days::date;
-use crate::support::fake_api::FakeApi;
+use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::Market;
 
 pub const NOW: &str = "2026-11-20T15:00:00Z";
@@ -27,8 +27,14 @@ pub fn three_pages() -> Market {
 }
 
 /// A connector that reads these pages.
-pub fn connector(api: &FakeApi, sync_mode: &str) -> Connector {
+pub fn connector(api: &FakeApi) -> Connector {
     let mut connector = Connector::new(api, "TSLA");
-    connector.set("start_date", "2026-11-12").stream("stock_prices", sync_mode);
+    connector.set("start_date", "2026-11-12");
     connector
+}
+
+/// Reads these pages with the faults of the responses by their numbers, from 0.
+fn read_with(api: &FakeApi, fault: impl Fn(usize) -> Option<Fault> + Send + 'static) -> Output {
+    api.inject_faults(move |number, _| fault(number));
+    connector(api).run_at(NOW, "read")
 }

@@ -1,7 +1,7 @@
 //! The table of faults: what can go wrong with a response, and how a sync must handle it.
 //!
 //! No fault here makes a price wrong in a response that is otherwise good: that is undetectable, and the row would stay
-//! wrong until a later sync compares it. A silent API and an endless body are left out because they take real time.
+//! wrong until a later sync compares it. A silent API is left out because it takes real time.
 
 use serde_json::{Value, json};
 
@@ -92,13 +92,19 @@ pub fn rows() -> Vec<Row> {
         row("NOT_AUTHORIZED with 200", CONFIG, "your plan does not include this data", body(r#"{"status":"NOT_AUTHORIZED","message":"no"}"#)),
         row("status ERROR with 200", SYSTEM, r#"its status is "ERROR": odd"#, body(r#"{"status":"ERROR","error":"odd"}"#)),
         row("an error that names the key", SYSTEM, "ERROR", body(&format!(r#"{{"status":"ERROR","error":"not {KEY}"}}"#))),
+        row("an endless body", SYSTEM, "the response exceeds 16 MiB", Fault::OversizedBody),
         row("an array", SYSTEM, "unexpected API response", body("[]")),
         row("results of the wrong type", SYSTEM, "unexpected API response", body(r#"{"status":"OK","results":{"a":1}}"#)),
         row("a textual close", SYSTEM, r#""x" is not a number: {"#, first(r#""c":"#, r#""c":"x","z":"#)),
+        row("a price out of range", SYSTEM, "the number -1e400 is out of range", first(r#""c":"#, r#""c":-1e400,"z":"#)),
+        row("a price with hundreds of digits", SYSTEM, "the number 99999", first(r#""c":"#, &format!(r#""c":{},"z":"#, "9".repeat(400)))),
+        row("a volume out of range", SYSTEM, "the number -1e400 is out of range", first(r#""v":"#, r#""v":-1e400,"z":"#)),
+        row("half a trade", SYSTEM, "1.5 is not a whole number", first(r#""n":"#, r#""n":1.5,"z":"#)),
         row("a bar without a time", SYSTEM, "a bar has no start", first(r#""t":"#, r#""tt":"#)),
+        row("half a millisecond", SYSTEM, "1.5 is not a whole number of milliseconds", first(r#""t":"#, r#""t":1.5,"tt":"#)),
         row("a time out of range", SYSTEM, "not a whole number of milliseconds", first(r#""t":"#, r#""t":1e300,"tt":"#)),
         row("prices on the other basis", SYSTEM, "it has adjusted=false instead of true", first(r#""adjusted":true"#, r#""adjusted":false"#)),
-        row("a next_url about another ticker", SYSTEM, "next_url", json_with(|page| page["next_url"] = json!("https://api.massive.com/v2/aggs/ticker/OTHER/range/1/day/1/2026-11-13?cursor=x"))),
+        row("a next_url about another ticker", SYSTEM, "next_url", json_with(|page| page["next_url"] = json!(format!("https://api.massive.com/v2/aggs/ticker/OTHER/range/1/day/1/2026-11-13?cursor=x&apiKey={KEY}")))),
         row("a next_url that is none", SYSTEM, "next_url", json_with(|page| page["next_url"] = json!("::"))),
         row("a next_url elsewhere", Outcome::Harmless, "", Fault::replaced("//api.massive.com", "//evil.example")),
         row("every bar twice", Outcome::Harmless, "", rows_changed(|bars| *bars = bars.iter().flat_map(|bar| [bar.clone(), bar.clone()]).collect())),
