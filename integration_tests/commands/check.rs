@@ -109,12 +109,15 @@ fn unknown_ticker_among_five_hundred_takes_at_most_four_requests() {
 }
 
 #[test]
-fn delisted_ticker_is_fine_if_its_bars_are_wanted() {
+fn delisted_ticker_is_fine_if_its_bars_are_wanted_and_the_plan_includes_them() {
     let api = api();
     let mut connector = Connector::new(&api, "TWTR");
     connector.run_at(NOW, "check").assert_check_fails(&["TWTR"]);
     connector.set("start_date", "2022-01-03").run_at(NOW, "check").assert_check_succeeds();
     connector.set("end_date", "2022-03-03").run_at(NOW, "check").assert_check_fails(&["TWTR"]);
+    api.market().plan(PlanFloor::On(date(2024, 11, 20)), PartialCoverage::Shortened);
+    let output = connector.set("end_date", "2022-12-30").run_at(NOW, "check");
+    output.assert_check_fails(&["your plan does not include these days"]);
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn hundreds_of_tickers_take_a_few_requests() {
 }
 
 #[test]
-fn unknown_key_fails_with_what_to_do() {
+fn unknown_key_and_wrong_address_fail_with_what_to_do_after_one_request() {
     for tickers in ["TSLA", "TSLA,AAPL"] {
         println!("{tickers}");
         let api = api();
@@ -157,6 +160,9 @@ fn unknown_key_fails_with_what_to_do() {
         output.assert_check_fails(&["Unknown API Key", "Check api_key"]);
         assert!(!output.text.contains("pk_wrong"));
         assert_eq!(api.take_requests().len(), 1, "the key is the same for all tickers");
+        api.inject_faults(|_, _| Some(Fault::status(404, "", "404 page not found\n")));
+        connector.run_at(NOW, "check").assert_check_fails(&["Check api_url"]);
+        assert_eq!(api.take_requests().len(), 1, "and so is the address");
     }
 }
 
@@ -178,35 +184,24 @@ fn plan_that_does_not_cover_a_ticker_fails_and_does_not_blame_the_key() {
 }
 
 #[test]
-fn delisted_ticker_before_the_plans_history_fails_and_does_not_blame_the_key() {
-    let api = api();
-    api.market().plan(PlanFloor::On(date(2024, 11, 20)), PartialCoverage::Shortened);
-    let mut connector = Connector::new(&api, "TWTR");
-    let output = connector.set("start_date", "2022-01-03").set("end_date", "2022-12-30").run_at(NOW, "check");
-    output.assert_check_fails(&["your plan does not include these days"]);
-}
-
-#[test]
 fn start_date_in_the_future_is_no_failure() {
     let api = api();
-    for (start, is_future) in [("2026-11-20", false), ("2026-11-21", true), ("2030-01-01", true)] {
-        let mut connector = Connector::new(&api, "TSLA, TLSA");
-        let output = connector.set("start_date", start).run_at(NOW, "check");
+    for (ticker, now, start, is_future) in [
+        ("TSLA", NOW, "2026-11-20", false),
+        ("TSLA", NOW, "2026-11-21", true),
+        ("TSLA", NOW, "2030-01-01", true),
+        // Crypto's days are UTC's, and in New York it is still the day before.
+        ("X:BTCUSD", "2026-11-21T02:00:00Z", "2026-11-21", false),
+    ] {
+        api.market().set_now(now);
+        let mut connector = Connector::new(&api, &format!("{ticker}, TLSA"));
+        let output = connector.set("start_date", start).run_at(now, "check");
         // The failure is about the unknown ticker.
         output.assert_check_fails(&["TLSA: no prices"]);
         let expected = format!("start_date {start} is in the future; nothing will be synced until then.");
-        assert_eq!(output.logs("INFO").contains(&expected.as_str()), is_future, "{start}");
+        assert_eq!(output.logs("INFO").contains(&expected.as_str()), is_future, "{ticker}, {start}");
+        assert!(!output.connection_status().1.contains(&format!("{ticker}: ")), "{ticker}, {start}");
     }
-}
-
-#[test]
-fn today_in_the_tickers_market_is_not_in_the_future() {
-    // Crypto's days are UTC's, and in New York it is still the day before.
-    let now = "2026-11-21T02:00:00Z";
-    let api = api();
-    api.market().set_now(now);
-    let mut connector = Connector::new(&api, "X:BTCUSD");
-    connector.set("start_date", "2026-11-21").run_at(now, "check").assert_check_succeeds();
 }
 
 #[test]
@@ -222,16 +217,6 @@ fn an_outage_is_an_error_and_not_a_failed_check() {
             let statuses = output.messages.iter().filter(|message| message["type"] == "CONNECTION_STATUS");
             assert_eq!(statuses.count(), 0, "a FAILED one would stop the platform's retries");
         }
-    }
-}
-
-#[test]
-fn wrong_address_fails_with_what_to_do() {
-    for tickers in ["TSLA", "TSLA,AAPL"] {
-        println!("{tickers}");
-        let api = api();
-        api.inject_faults(|_, _| Some(Fault::status(404, "", "404 page not found\n")));
-        Connector::new(&api, tickers).run_at(NOW, "check").assert_check_fails(&["Check api_url"]);
     }
 }
 

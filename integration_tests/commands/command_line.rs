@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::connector::{Connector, binary_command, catalog, run_binary};
+use crate::support::connector::{Connector, binary_command, catalog, run_binary, run_command};
 use crate::support::fake_api::KEY;
 
 /// Without an API, which none of these tests needs.
@@ -107,32 +107,23 @@ fn wrong_command_line_is_a_trace_error() {
 }
 
 #[test]
-fn files_that_can_not_be_used_are_named() {
-    let mut connector = connector();
-    connector.state = Some(json!([]));
-    for (flag, what) in [(2, "configuration"), (4, "catalog"), (6, "state")] {
-        let mut arguments = connector.arguments("read");
-        let good = std::mem::replace(&mut arguments[flag], "no/such/file".to_owned());
-        let missing = format!("Can't read the {what} file no/such/file: no such file.");
-        run_binary(&arguments).assert_failure("config_error", &[&missing]);
-        arguments[flag].clone_from(&good);
-        let start_of_config = format!(r#"{{"api_key": "{KEY}""#);
-        for content in ["", start_of_config.as_str(), "not json", "\u{0}", "\"\\ud800\""] {
-            fs::write(&good, content).expect("a file");
-            let output = run_binary(&arguments);
-            output.assert_failure("config_error", &[&format!("The {what} file {good} is ")]);
-            assert!(!output.text.contains("api_key"), "{what}: {content}");
+fn arguments_are_accepted_in_every_notation_and_paths_are_taken_from_the_working_directory() {
+    let connector = connector();
+    let file = &connector.arguments("discover")[2];
+    let text = fs::read_to_string(file).expect("a file");
+    for byte_order_mark in ["", "\u{feff}"] {
+        fs::write(file, format!("{byte_order_mark}{text}")).expect("a file");
+        for arguments in [
+            &["discover", "--config", "config.txt"][..],
+            &["discover", "--config=config.txt"],
+            &["--debug", "discover", "--config", "config.txt"],
+            &["discover", "--config", "config.txt", "--debug"],
+        ] {
+            println!("{arguments:?}, {byte_order_mark:?}");
+            let output = run_command(binary_command(arguments).current_dir(connector.path(""))).succeeded();
+            assert_eq!(output.messages.len(), 1);
         }
     }
-}
-
-#[test]
-fn relative_path_is_taken_from_the_working_directory() {
-    let connector = connector();
-    connector.arguments("discover");
-    let mut command = binary_command(&["discover", "--config", "config.txt"]);
-    let ended = command.current_dir(connector.path("")).output().expect("it runs");
-    assert!(ended.status.success());
 }
 
 #[test]
@@ -147,15 +138,6 @@ fn invalid_configuration_is_refused_by_every_command() {
         assert_eq!(properties, ["stock_ticker", "api_key", "start_date"], "{message}");
         assert_eq!(output.messages.len(), 1);
     }
-}
-
-#[test]
-fn configuration_file_may_begin_with_a_byte_order_mark() {
-    let connector = connector();
-    let arguments = connector.arguments("discover");
-    let text = fs::read_to_string(&arguments[2]).expect("a file");
-    fs::write(&arguments[2], format!("\u{feff}{text}")).expect("a file");
-    run_binary(&arguments).succeeded();
 }
 
 #[test]
@@ -178,11 +160,4 @@ fn catalog_that_can_not_be_understood_is_refused() {
         output.assert_failure("config_error", &[expected]);
         assert_eq!(output.messages.len(), 1, "nothing else is written");
     }
-}
-
-#[test]
-fn arguments_may_be_written_with_an_equals_sign() {
-    let connector = connector();
-    let joined = format!("--config={}", connector.arguments("discover")[2]);
-    run_binary(&["discover", joined.as_str()]).succeeded();
 }

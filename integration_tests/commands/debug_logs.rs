@@ -47,14 +47,3 @@ fn check_logs_how_it_looked_for_the_tickers() {
     assert!(logs[0].starts_with("/v2/aggs/grouped/locale/us/market/stocks/2026-11-19?"), "{logs:?}");
     assert_eq!(logs[1], "2 of 3 tickers found in the market's day 2026-11-19");
 }
-
-#[test]
-fn commands_without_requests_take_the_flag_too() {
-    let api = api();
-    let connector = Connector::new(&api, "TSLA");
-    for command in ["spec", "discover"] {
-        for is_in_front in [true, false] {
-            assert_eq!(run_with_debug(&connector, command, is_in_front).succeeded().messages.len(), 1);
-        }
-    }
-}
