@@ -38,16 +38,6 @@ fn tickers(count: usize) -> Run {
 }
 
 impl Run {
-    /// A check that uses up the quota.
-    fn check_uses_the_minute(&self) {
-        self.api.inject_faults(|_, request| request.path.contains("/grouped/").then(Fault::not_entitled));
-        let output = self.connector.run_with_clock(&self.clock, "check").succeeded();
-        assert_eq!(output.connection_status().0, "SUCCEEDED");
-        assert!(output.logs("INFO")[0].starts_with("Not checked, to save requests"), "the quota is used up");
-        self.api.heal();
-        self.api.take_requests();
-    }
-
     /// Returns the output and the duration.
     fn read(&self) -> (Output, Duration) {
         let before = self.clock.elapsed();
@@ -76,16 +66,6 @@ fn free_key_syncs_a_hundred_tickers_at_its_own_pace() {
     let waits: Vec<_> = output.logs("INFO").into_iter().filter(|text| text.starts_with("Rate limit reached")).collect();
     let words = ["Rate limit reached; resuming in 60 s", " of 100 tickers left, about "];
     assert_words(waits[0], &words);
-}
-
-#[test]
-fn free_key_syncs_seven_tickers_in_150_seconds_after_a_check_that_used_its_minute() {
-    let run = tickers(7);
-    run.api.set_quota(FREE, run.clock.clone());
-    run.check_uses_the_minute();
-    let (output, duration) = run.read();
-    assert_eq!(output.records().len(), 7);
-    assert!(duration <= Duration::from_secs(150), "{duration:?}");
 }
 
 /// The numbers in the announcements of waits: tickers left, all tickers, and minutes left.

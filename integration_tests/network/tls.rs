@@ -19,14 +19,6 @@ fn trusting(connector: &Connector, command: &str, certificates: impl AsRef<std::
 }
 
 #[test]
-fn certificate_of_a_trusted_authority_is_accepted() {
-    let server = start(Certificate::Trusted);
-    let output = run_command(&mut trusting(&connector(&server.url()), "read", server.ca_file())).succeeded();
-    assert_eq!(output.records().len(), 1);
-    assert_eq!(server.api.take_requests().len(), 1);
-}
-
-#[test]
 fn certificate_that_can_not_be_trusted_is_refused_before_the_key_is_sent() {
     let other = start(Certificate::Trusted);
     for (certificate, is_of_authority, says) in [

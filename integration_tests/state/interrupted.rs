@@ -158,16 +158,3 @@ fn full_disk_fails_the_run() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("Can't write to stdout"));
 }
-
-#[test]
-fn state_line_is_a_state_file() {
-    let api = FakeApi::start(market());
-    let mut connector = connector(&api.url());
-    let whole = connector.run_binary("read").succeeded();
-    let line = whole.messages.iter().rfind(|message| message["type"] == "STATE").expect("a STATE");
-    connector.state = Some(line.clone());
-    for sync_mode in ["incremental", "full_refresh"] {
-        connector.stream("stock_prices_by_minute", sync_mode);
-        assert_eq!(connector.run_binary("read").succeeded().records().len(), 0, "{sync_mode}");
-    }
-}

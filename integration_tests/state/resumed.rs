@@ -71,33 +71,6 @@ fn tutorials_state_survives_a_sync_that_fails() {
     }
 }
 
-/// Unit tests have more of them.
-#[test]
-fn invalid_state_is_refused_without_a_request() {
-    for state in [
-        json!("2026-01-05"),
-        json!({"stock_price": {"date": "2026-01-05"}}),
-        json!({"stock_prices": 7}),
-        json!({"stock_prices": {"date": 7}}),
-        json!({"stock_prices": {"date": "soon"}}),
-        json!({"stock_prices": {"TSLA": 7}}),
-        json!({"stock_prices": {"TSLA": {}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-30"}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "since": false}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "adjusted": "yes"}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "blocks": "20260203"}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "blocks": 7}}}),
-        json!({"stock_prices": {"TSLA": {"date": "2026-02-03", "backlog": ["soon"]}}}),
-    ] {
-        println!("{state}");
-        let mut tsla = scenario("TSLA");
-        tsla.connector.state = Some(state);
-        let output = tsla.try_sync(NOW);
-        output.assert_failure("config_error", &["To start over, omit --state"]);
-        assert_eq!(output.records().len() + tsla.requests().len(), 0);
-    }
-}
-
 #[test]
 fn each_ticker_resumes_from_its_own_state() {
     let mut all = scenario("AAPL,TSLA,GONE");
@@ -109,15 +82,6 @@ fn each_ticker_resumes_from_its_own_state() {
     let expected = [("AAPL", "2020-12-18", 126.66), ("AAPL", "2020-12-21", 128.23), ("TSLA", "2020-12-21", 649.86)];
     assert_eq!(output.prices(), expected);
     assert_eq!(output.last_state()["GONE"], first.last_state()["GONE"], "a removed ticker keeps its state");
-}
-
-#[test]
-fn added_ticker_is_read_from_the_start() {
-    let mut tickers = scenario("TSLA");
-    tickers.sync(NOW);
-    tickers.api.market().days("AAPL", &[(date(2020, 12, 15), 127.88), (date(2020, 12, 21), 128.23)]);
-    let second = tickers.set("stock_ticker", "TSLA,AAPL").sync(NOW);
-    assert_eq!(second.prices(), [("AAPL", "2020-12-15", 127.88), ("AAPL", "2020-12-21", 128.23)]);
 }
 
 #[test]

@@ -77,14 +77,21 @@ fn state_in_the_future_is_kept_by_every_stream() {
 #[test]
 fn state_that_cannot_be_understood_is_refused_by_every_stream_in_both_sync_modes() {
     for stream in STREAMS.iter().map(|stream| stream.name) {
-        for sync_mode in ["incremental", "full_refresh"] {
-            println!("{stream}, {sync_mode}");
-            let mut scenario = scenario(stream);
-            scenario.connector.stream(stream, sync_mode);
-            let entry = json!({"since": "2026-01-01", "date": "soon", "timestamp": "soon"});
-            scenario.connector.state = Some(state_of(stream, &entry));
-            scenario.try_sync(TUESDAY).assert_failure("config_error", &[stream, "To start over, omit --state"]);
-            assert_eq!(scenario.requests().len(), 0);
+        let mut scenario = scenario(stream);
+        for entry in [
+            json!({"since": "2026-01-01", "date": "soon", "timestamp": "soon"}),
+            json!({"since": "2026-01-01", "date": 7, "timestamp": 7}),
+            json!({"since": false}),
+            json!({"since": "2026-01-01", "adjusted": "yes"}),
+            json!({"since": "2026-01-01", "blocks": 7}),
+        ] {
+            for sync_mode in ["incremental", "full_refresh"] {
+                println!("{stream}, {sync_mode}: {entry}");
+                scenario.connector.stream(stream, sync_mode);
+                scenario.connector.state = Some(state_of(stream, &entry));
+                scenario.try_sync(TUESDAY).assert_failure("config_error", &[stream, "To start over, omit --state"]);
+                assert_eq!(scenario.requests().len(), 0);
+            }
         }
     }
 }
@@ -111,19 +118,26 @@ fn start_date_that_is_moved_back_reads_the_missing_part_of_every_stream_once() {
 }
 
 #[test]
-fn restated_history_of_one_ticker_is_read_again_and_the_other_is_left() {
-    for stream in STREAMS.iter().filter(|stream| stream.market.is_none()) {
-        let stream = stream.name;
+fn restated_history_of_one_ticker_is_read_again_and_others_and_whole_markets_are_left() {
+    for Stream { name: stream, market, .. } in STREAMS.iter().filter(|stream| stream.has("TSLA")) {
         let mut scenario = scenario(stream);
         scenario.sync(TUESDAY);
         scenario.api.market().split("TSLA", date(2026, 3, 10), 4.0);
         let before = scenario.table.clone();
         let second = scenario.sync(WEDNESDAY);
         scenario.assert_true(stream);
-        second.assert_logs("WARN", &[&["TSLA", "split"]]);
-        let is_known =
-            |record: &&&Value| record["stock_ticker"] == "AAPL" && before.rows.contains_key(&primary_key(record));
-        assert_eq!(second.records().iter().filter(is_known).count(), 0, "{stream}");
+        if market.is_some() {
+            second.assert_no_warning("its prices are as traded");
+            assert!(second.records().iter().all(|record| record["adjusted"] == false), "{stream}");
+        } else {
+            second.assert_logs("WARN", &[&["TSLA", "split"]]);
+        }
+        let is_repeated = |record: &&&Value| {
+            let is_left = market.is_some() || record["stock_ticker"] == "AAPL";
+            is_left && before.rows.contains_key(&primary_key(record))
+        };
+        assert_eq!(second.records().iter().filter(is_repeated).count(), 0, "{stream}");
+        assert_eq!(scenario.sync(WEDNESDAY).records().len(), 0, "{stream}");
     }
 }
 

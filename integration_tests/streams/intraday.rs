@@ -6,23 +6,9 @@ use crate::history::history;
 use crate::streams::every_stream::{DAYS, TUESDAY, WEDNESDAY, scenario, starts};
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Output;
-use crate::support::days::{date, new_york_time};
+use crate::support::days::date;
 use crate::support::market::TradedBar;
 use crate::support::output::assert_words;
-
-#[test]
-fn intraday_bar_has_the_start_in_utc_and_the_trading_day_in_new_york() {
-    let mut scenario = scenario("stock_prices_by_hour");
-    let output = scenario.set("stock_ticker", "AAPL").sync(TUESDAY);
-    let records = output.records();
-    let shown = |place: usize| {
-        let text = |key: &str| records[place][key].as_str().unwrap();
-        (text("timestamp"), text("date"))
-    };
-    assert_eq!(shown(0), ("2026-03-06T09:00:00Z", "2026-03-06"), "04:00, winter time");
-    assert_eq!(shown(15), ("2026-03-07T00:00:00Z", "2026-03-06"), "19:00 is the next day in UTC");
-    assert_eq!(shown(16), ("2026-03-09T08:00:00Z", "2026-03-09"), "04:00, summer time");
-}
 
 #[test]
 fn syncs_in_the_middle_of_a_session_emit_each_bar_once_it_is_final() {
@@ -58,22 +44,6 @@ fn session_that_is_corrected_overnight_is_emitted_again_on_the_next_day() {
 }
 
 #[test]
-fn half_days_and_days_without_a_bar_are_read_like_any_other() {
-    let mut scenario = scenario("stock_prices_by_hour");
-    scenario.api.market().bars.clear();
-    for day in [date(2026, 11, 25), date(2026, 11, 27), date(2026, 11, 30)] {
-        let last_hour = if day == date(2026, 11, 27) { 13 } else { 16 };
-        for hour in 10..last_hour {
-            let bar = TradedBar::closing_at(f64::from(hour));
-            scenario.api.market().bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
-        }
-    }
-    scenario.set("start_date", "2026-11-23").set("stock_ticker", "AAPL");
-    let days = (24..=30).map(|day| scenario.sync(&format!("2026-11-{day}T23:00:00Z")).records().len());
-    assert_eq!(days.collect::<Vec<_>>(), [0, 6, 0, 3, 0, 0, 6]);
-}
-
-#[test]
 fn last_bar_is_not_considered_missing_when_it_is_not_on_the_first_page() {
     for page_size in 1..8 {
         let mut scenario = scenario("stock_prices_by_minute");
@@ -98,15 +68,4 @@ fn state_follows_every_block_of_hours() {
     assert!(kinds.len() >= 2 * 5, "{kinds:?}");
     let first = &scenario.requests()[0];
     assert_eq!(first.path, "/v2/aggs/ticker/AAPL/range/1/hour/2026-01-05/2026-11-20");
-}
-
-#[test]
-fn just_after_midnight_the_new_day_alone_is_not_requested_on_a_free_plan() {
-    let mut scenario = scenario("stock_prices_by_minute");
-    scenario.sync(TUESDAY);
-    scenario.api.market().shows_today = false;
-    let second = scenario.sync("2026-03-11T04:10:00Z");
-    assert_eq!(second.records().len(), 2 * 15);
-    scenario.sync("2026-03-11T04:25:00Z");
-    scenario.assert_true("the new day has no bars yet");
 }

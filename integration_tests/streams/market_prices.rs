@@ -1,7 +1,7 @@
 //! The whole market: one request per weekday, prices as traded, and the last day requested again.
 
 use crate::support::days::date;
-use crate::support::market::{Market, TradedBar};
+use crate::support::market::Market;
 use crate::support::scenario::Scenario;
 
 const TUESDAY: &str = "2026-03-10T07:00:00Z";
@@ -83,25 +83,4 @@ fn day_that_the_api_considers_today_is_requested_again() {
     }
     assert_eq!(scenario.sync(WEDNESDAY).records().len(), 2);
     scenario.assert_true("a day later");
-}
-
-/// Rows recorded on 2020-10-14 and 2026-07-17.
-#[test]
-fn recorded_rows_arrive_digit_by_digit() {
-    let bar = |open, close, high, low, volume, traded| {
-        let (volume, shown_from) = (Some(volume), None);
-        TradedBar { open, high, low, close, volume, traded, shown_from }
-    };
-    let mut market = Market::at("2026-07-18T12:00:00Z");
-    let day = date(2026, 7, 17);
-    market
-        .day("KIMpL", day, bar(26.07, 25.9102, 26.25, 25.91, 4_369.0, Some((26.0407, 74))))
-        .day("TANH", day, bar(24.5, 23.4, 24.763, 22.65, 25_933.6, Some((23.493, 1_096))))
-        .day("FMDE", day, bar(40.28, 40.42, 40.66, 40.28, 677_964.01, None));
-    let mut scenario = Scenario::new(market, "AAPL", "market_prices", "2026-07-17");
-    let output = scenario.sync("2026-07-18T12:00:00Z");
-    scenario.assert_true("as recorded");
-    for text in [r#""volume":25933.6"#, r#""volume":677964.01"#, r#""price":25.9102"#, r#""volume":4369,"#] {
-        assert!(output.text.contains(text), "{text}");
-    }
 }

@@ -1,4 +1,4 @@
-//! Every stream of every market: first and second sync, corrected, restated, cut off; across a weekend and the day on
+//! Every stream of every market: first and second sync, corrected, late; across a weekend and the day on
 //! which summer time begins in New York, 2026-03-08.
 
 use chrono::{Datelike, Days, Weekday};
@@ -16,7 +16,6 @@ const TICKERS: [&str; 5] = ["AAPL", "O:SPY251219C00650000", "I:SPX", "X:BTCUSD",
 const SYNCS: [&str; 4] =
     ["2026-03-07T12:00:00Z", "2026-03-09T03:00:00Z", "2026-03-10T07:00:00Z", "2026-03-11T07:00:00Z"];
 const TUESDAY: &str = SYNCS[2];
-const WEDNESDAY: &str = SYNCS[3];
 
 /// A stream and a ticker of one market.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +48,8 @@ impl Cell {
             Unit::Week => sundays.map(|day| midnight(zone, day)).collect(),
             Unit::Month => months.map(|day| midnight(zone, day)).collect(),
             Unit::Day => self.days().map(|day| midnight(zone, day)).collect(),
-            Unit::Hour => self.times(&[(4, 0), (9, 0), (12, 0), (19, 0), (23, 0)]),
-            Unit::Minute => self.times(&[(4, 0), (9, 30), (15, 30), (19, 30), (23, 30)]),
+            Unit::Hour => self.times(&[(self.first_hour(), 0), (9, 0), (12, 0), (19, 0), (23, 0)]),
+            Unit::Minute => self.times(&[(self.first_hour(), 0), (9, 30), (15, 30), (19, 30), (23, 30)]),
         }
     }
 
@@ -64,6 +63,11 @@ impl Cell {
         })
     }
 
+    /// Crypto's days are UTC's: 0.1.0 lost their first five hours, and warned of them at every sync.
+    fn first_hour(self) -> u32 {
+        if self.ticker.starts_with("X:") { 0 } else { 4 }
+    }
+
     fn times(self, times: &[(u32, u32)]) -> Vec<i64> {
         let zone = zone_of(self.ticker);
         let of_day = |day| times.iter().map(move |(hour, minute)| time_in(zone, day, *hour, *minute));
@@ -75,6 +79,7 @@ impl Cell {
         match &self.ticker[..2] {
             "I:" => bar.without_volume(),
             "X:" => TradedBar { volume: Some(8.153_782), ..bar },
+            "C:" => TradedBar { traded: None, ..bar },
             _ => bar,
         }
     }
@@ -170,26 +175,6 @@ fn late_bar_is_emitted_once_the_api_has_it() {
     }
 }
 
-#[test]
-fn restated_history_of_stocks_is_read_again_and_the_market_stays_as_traded() {
-    for cell in cells().into_iter().filter(|cell| cell.ticker == "AAPL") {
-        let mut scenario = cell.scenario();
-        scenario.api.market().split("AAPL", date(2026, 3, 10), 4.0);
-        scenario.sync(SYNCS[1]);
-        let rows = scenario.table.rows.len();
-        let output = scenario.sync(WEDNESDAY);
-        scenario.assert_true(cell.stream);
-        if cell.is_market() {
-            output.assert_no_warning("");
-            assert!(output.records().iter().all(|record| record["adjusted"] == false));
-        } else {
-            assert!(output.records().len() >= rows, "{cell:?}");
-            output.assert_logs("WARN", &[&["AAPL", "split"]]);
-        }
-        assert_eq!(scenario.sync(WEDNESDAY).records().len(), 0, "{cell:?}");
-    }
-}
-
 /// Some days of indices began at midnight in Chicago, and crypto's in 2020 at midnight in New York.
 #[test]
 fn days_that_begin_at_another_midnight_keep_their_date() {
@@ -205,20 +190,4 @@ fn days_that_begin_at_another_midnight_keep_their_date() {
         output.assert_no_warning("");
         assert_eq!(scenario.sync(TUESDAY).records().len(), 0);
     }
-}
-
-/// Hours of crypto belong to UTC's days: 0.1.0 lost the first five of a day, and warned of them at every sync.
-#[test]
-fn first_hours_of_a_crypto_day_are_read_without_a_warning() {
-    let mut market = Market::at(TUESDAY);
-    for hour in 0..24 {
-        let start = time_in(chrono_tz::Tz::UTC, date(2026, 3, 9), hour, 0);
-        market.bar(BarSize::HOUR, "X:BTCUSD", start, TradedBar::closing_at(70_000.0));
-    }
-    let mut scenario = Scenario::new(market, "X:BTCUSD", "stock_prices_by_hour", "2026-03-09");
-    let output = scenario.sync(TUESDAY);
-    output.assert_no_warning("they belong to the day");
-    assert_eq!(output.records().len(), 24);
-    let first = output.records()[0];
-    assert_eq!((&first["timestamp"], &first["date"]), (&"2026-03-09T00:00:00Z".into(), &"2026-03-09".into()));
 }
