@@ -5,18 +5,6 @@ use serde_json::json;
 use super::api::{Setup, ids, json_text};
 
 #[test]
-fn a_first_sync_emits_everything_and_the_next_one_nothing() {
-    let mut setup = Setup::with_dividends();
-    let first = setup.read_quietly();
-    assert_eq!(ids(&first), ["E1", "E2", "E3", "E4", "E5"]);
-    assert_eq!(setup.api().requested.len(), 1);
-    let next = setup.read_quietly();
-    assert_eq!(ids(&next), [""; 0]);
-    assert_eq!(next.last_state(), first.last_state());
-    assert_eq!(setup.api().requested.len(), 1);
-}
-
-#[test]
 fn an_announced_event_emits_its_ticker_again_after_a_state_that_says_so() {
     let mut setup = Setup::with_dividends();
     setup.read_quietly();
@@ -38,30 +26,26 @@ fn an_announced_event_emits_its_ticker_again_after_a_state_that_says_so() {
 }
 
 #[test]
-fn a_corrected_amount_or_factor_emits_its_ticker_again() {
-    for row in [
-        [("cash_amount", "0.26"), ("historical_adjustment_factor", "0.99")],
-        [("cash_amount", "0.25"), ("historical_adjustment_factor", "0.98")],
-    ] {
+fn a_corrected_amount_or_factor_emits_its_ticker_again_and_another_notation_does_not() {
+    for (amount, factor, emitted) in
+        [("0.26", "0.99", &["E5"][..]), ("0.25", "0.98", &["E5"]), ("2.50e-01", "0.990", &[])]
+    {
         let mut setup = Setup::with_dividends();
-        let put = |setup: &Setup, values: &[(&str, &str)]| {
-            let name = [("id", "\"E5\""), ("ticker", "\"MSFT\""), ("ex_dividend_date", "\"2026-05-21\"")];
-            let row = json_text(&[&name, values].concat());
+        let put = |setup: &Setup, amount, factor| {
+            let row = json_text(&[
+                ("id", "\"E5\""),
+                ("ticker", "\"MSFT\""),
+                ("ex_dividend_date", "\"2026-05-21\""),
+                ("cash_amount", amount),
+                ("historical_adjustment_factor", factor),
+            ]);
             setup.api().put("E5", "MSFT", "2026-05-21", row);
         };
-        put(&setup, &[("cash_amount", "0.25"), ("historical_adjustment_factor", "0.99")]);
+        put(&setup, "0.25", "0.99");
         setup.read_quietly();
-        put(&setup, &row);
-        assert_eq!(ids(&setup.read_quietly()), ["E5"], "{row:?}");
+        put(&setup, amount, factor);
+        assert_eq!(ids(&setup.read_quietly()), emitted, "{amount}, {factor}");
     }
-}
-
-#[test]
-fn another_notation_of_a_number_is_no_change() {
-    let mut setup = Setup::with_dividends();
-    setup.read_quietly();
-    setup.api().dividend("E5", "MSFT", "2026-05-21", "2.50e-01");
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
 }
 
 #[test]

@@ -63,13 +63,25 @@ fn stocks_are_looked_for_in_the_last_weekday_of_the_market_and_then_individually
             "2026-11-25T15:00:00Z",
             &["market 2026-11-24", "market 2026-11-23", "TSLA 2026-11-15/2026-11-24", "AAPL 2026-11-15/2026-11-24"],
         ),
+        // The market does not have the delisted one.
+        (
+            "TSLA, X:BTCUSD, TWTR, AAPL",
+            NOW,
+            &[
+                "market 2026-11-19",
+                "X%3ABTCUSD 2026-11-10/2026-11-19",
+                "TWTR 2026-11-10/2026-11-19",
+                "TWTR 2022-01-03/2026-11-19",
+            ],
+        ),
         // One stock is no reason to request the whole market.
         ("X:BTCUSD, TSLA", NOW, &["X%3ABTCUSD 2026-11-10/2026-11-19", "TSLA 2026-11-10/2026-11-19"]),
     ] {
         println!("{tickers} at {now}");
         let api = api();
         api.market().set_now(now);
-        Connector::new(&api, tickers).run_at(now, "check").assert_check_succeeds();
+        let mut connector = Connector::new(&api, tickers);
+        connector.set("start_date", "2022-01-03").run_at(now, "check").assert_check_succeeds();
         assert_eq!(paths(&api), expected, "{tickers} at {now}");
     }
 }
@@ -80,22 +92,6 @@ fn tickers_are_requested_individually_on_a_plan_without_the_whole_market() {
     api.inject_faults(|_, request| request.path.starts_with(GROUPED).then(Fault::not_entitled));
     Connector::new(&api, "TSLA, AAPL").run_at(NOW, "check").assert_check_succeeds();
     assert_eq!(paths(&api), ["market 2026-11-19", "TSLA 2026-11-10/2026-11-19", "AAPL 2026-11-10/2026-11-19"]);
-}
-
-#[test]
-fn only_tickers_that_the_market_does_not_have_are_requested_individually() {
-    let api = api();
-    let mut connector = Connector::new(&api, "TSLA, X:BTCUSD, TWTR, AAPL");
-    connector.set("start_date", "2022-01-03").run_at(NOW, "check").assert_check_succeeds();
-    assert_eq!(
-        paths(&api),
-        [
-            "market 2026-11-19",
-            "X%3ABTCUSD 2026-11-10/2026-11-19",
-            "TWTR 2026-11-10/2026-11-19",
-            "TWTR 2022-01-03/2026-11-19"
-        ]
-    );
 }
 
 #[test]

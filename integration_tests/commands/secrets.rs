@@ -3,28 +3,31 @@
 use serde_json::json;
 
 use crate::faults::{NOW, connector, three_pages};
-use crate::support::connector::{Connector, Output};
+use crate::support::connector::Connector;
 use crate::support::fake_api::{FakeApi, Fault, KEY};
 
 const PASSWORD: &str = "0ther-pa55word";
 
-/// The output of every command, which the helper has searched for the key.
-fn outputs(connector: &Connector) -> Vec<(&'static str, Output)> {
-    ["check", "discover", "read"].map(|command| (command, connector.run_at(NOW, command))).into()
+/// Asserts that every command refuses the configuration with this text; returns everything that they wrote.
+fn refused(connector: &Connector, expected: &str) -> String {
+    let run = |command: &str| {
+        let output = connector.run_at(NOW, command);
+        let message = if command == "check" { output.connection_status().1 } else { output.failure().1 };
+        assert!(message.contains(expected), "{expected}: {message}");
+        // The helper has searched it for the key.
+        output.text
+    };
+    ["check", "discover", "read"].map(run).concat()
 }
 
+/// Unit tests of the configuration have more values.
 #[test]
 fn key_or_password_in_another_property_is_not_shown() {
     for (property, value) in [
         ("api_url", format!("https://api.polygon.io/v2?apiKey={KEY}")),
-        ("api_url", format!("https://api.polygon.io/?apiKey={KEY}")),
-        ("api_url", format!("https://api.polygon.io/{KEY}")),
         ("api_url", format!("https://{KEY}@api.polygon.io")),
-        ("api_url", format!("ftp://{KEY}")),
         ("api_url", KEY.to_owned()),
-        ("api_url", format!("https://user:{PASSWORD}@api.polygon.io")),
         ("api_url", format!("http://user:{PASSWORD}@127.0.0.1:9")),
-        ("api_url", format!("https://api.polygon.io/v2?token={PASSWORD}")),
         ("start_date", KEY.to_owned()),
         ("end_date", format!("2026-{KEY}")),
         ("adjusted", KEY.to_owned()),
@@ -34,11 +37,8 @@ fn key_or_password_in_another_property_is_not_shown() {
     ] {
         let mut connector = Connector::with_url("http://127.0.0.1:9", "TSLA");
         connector.set(property, value.clone());
-        for (command, output) in outputs(&connector) {
-            let message = if command == "check" { output.connection_status().1 } else { output.failure().1 };
-            assert!(message.contains(&format!("\n{property}: ")), "{property}={value}: {message}");
-            assert!(!output.text.contains(PASSWORD), "{property}={value}: {message}");
-        }
+        let text = refused(&connector, &format!("\n{property}: "));
+        assert!(!text.contains(PASSWORD), "{property}={value}: {text}");
     }
 }
 
@@ -48,11 +48,8 @@ fn key_with_a_line_break_is_refused_without_a_request() {
     for key in ["pk_1\nSECRET", "pk_1\r\nX-Header: SECRET", "pk_1\tSECRET", "pk_1\u{e9}SECRET", "pk_1\0SECRET"] {
         let mut connector = connector(&api);
         connector.set("api_key", key);
-        for (command, output) in outputs(&connector) {
-            let message = if command == "check" { output.connection_status().1 } else { output.failure().1 };
-            assert!(message.contains("api_key: the value is not valid; expected "), "{message}");
-            assert!(!output.text.contains("SECRET") && !output.text.contains("pk_1"), "{}", output.text);
-        }
+        let text = refused(&connector, "api_key: the value is not valid; expected ");
+        assert!(!text.contains("SECRET") && !text.contains("pk_1"), "{text}");
     }
     assert_eq!(api.take_requests().len(), 0);
     // Blanks around the key are harmless.

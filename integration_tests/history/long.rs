@@ -126,14 +126,8 @@ fn failed_read_of_earlier_hours_is_not_mistaken_for_the_plans_limit() {
 
 #[test]
 fn today_may_be_refused_by_a_free_plan() {
-    let refuse_today = |scenario: &Scenario| {
-        scenario.api.inject_faults(|_, request| {
-            let is_today = request.path.ends_with("/2026-11-20/2026-11-20");
-            is_today.then(Fault::outside_the_plan)
-        });
-    };
     let mut scenario = scenario(20, "2026-03-02");
-    refuse_today(&scenario);
+    scenario.api.market().shows_today = false;
     let output = scenario.sync(NOW);
     scenario.assert_true("all but today");
     output.assert_no_warning("today is not over");

@@ -16,7 +16,8 @@ const PASSWORD: &str = "proxy-pa55word";
 
 /// A proxy that records its requests, and tunnels to one port or answers with a status.
 struct Proxy {
-    address: String,
+    /// Its address with a name and a password.
+    url: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
@@ -24,7 +25,7 @@ impl Proxy {
     /// `answer` is the port to which every CONNECT leads, or the status line of an error.
     fn start(answer: Result<u16, &'static str>) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address").to_string();
+        let url = format!("http://user:{PASSWORD}@{}", listener.local_addr().expect("an address"));
         let heads = Arc::new(Mutex::new(Vec::new()));
         let noted = heads.clone();
         thread::spawn(move || {
@@ -33,7 +34,7 @@ impl Proxy {
                 thread::spawn(move || serve(client, answer, &noted));
             }
         });
-        Proxy { address, heads }
+        Proxy { url, heads }
     }
 
     /// The heads of the requests received.
@@ -83,9 +84,8 @@ fn https_goes_through_the_proxy_that_the_environment_names() {
     let ca = server.ca_file().display().to_string();
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         let proxy = Proxy::start(Ok(port));
-        let address = format!("http://user:{PASSWORD}@{}", proxy.address);
         let connector = connector("https://elsewhere.example");
-        let output = run(&connector, "read", &[(variable, &address), ("SSL_CERT_FILE", &ca)]).succeeded();
+        let output = run(&connector, "read", &[(variable, &proxy.url), ("SSL_CERT_FILE", &ca)]).succeeded();
         assert_eq!((output.records().len(), server.api.take_requests().len()), (1, 1), "{variable}");
         let heads = proxy.heads();
         assert!(heads[0].starts_with("CONNECT elsewhere.example:443 "), "{variable}: {heads:?}");
@@ -111,24 +111,23 @@ fn proxy_that_can_not_be_used_is_a_config_error_that_names_the_variable() {
 fn proxy_that_requires_a_password_is_reported_and_not_tried_again() {
     for status in ["407 Proxy Authentication Required", "407 Nope"] {
         let proxy = Proxy::start(Err(status));
-        let address = format!("http://user:{PASSWORD}@{}", proxy.address);
         let connector = connector("https://elsewhere.example");
         println!("{status}");
         let says = "the proxy requires a user name and password (";
-        let output = run(&connector, "read", &[("HTTPS_PROXY", &address)]);
+        let output = run(&connector, "read", &[("HTTPS_PROXY", &proxy.url)]);
         output.assert_failure("config_error", &["stock_prices, TSLA: ", says, "Check HTTPS_PROXY or ALL_PROXY."]);
         assert_eq!(proxy.heads().len(), 1);
-        run(&connector, "check", &[("HTTPS_PROXY", &address)]).assert_check_fails(&[says]);
+        run(&connector, "check", &[("HTTPS_PROXY", &proxy.url)]).assert_check_fails(&[says]);
     }
 }
 
 #[test]
 fn proxy_that_refuses_or_does_not_exist_is_a_transient_error() {
     let refusing = Proxy::start(Err("503 Service Unavailable"));
-    let addresses = [refusing.address.as_str(), "127.0.0.1:1"].map(|host| format!("http://user:{PASSWORD}@{host}"));
-    for address in &addresses {
-        let output = run(&connector("https://elsewhere.example"), "check", &[("HTTPS_PROXY", address)]);
-        println!("{address}");
+    let missing = format!("http://user:{PASSWORD}@127.0.0.1:1");
+    for url in [&refusing.url, &missing] {
+        let output = run(&connector("https://elsewhere.example"), "check", &[("HTTPS_PROXY", url)]);
+        println!("{url}");
         output.assert_failure("transient_error", &["check the network, proxy settings and api_url"]);
     }
 }
@@ -138,9 +137,8 @@ fn no_proxy_sends_requests_directly() {
     let server = TlsServer::start(Certificate::Trusted, two_days(&["TSLA"]));
     let ca = server.ca_file().display().to_string();
     let proxy = Proxy::start(Err("500 Not wanted"));
-    let address = format!("http://{}", proxy.address);
     for (variable, exempt) in [("NO_PROXY", "localhost"), ("no_proxy", "example.com, localhost"), ("NO_PROXY", "*")] {
-        let variables = [("HTTPS_PROXY", address.as_str()), ("SSL_CERT_FILE", &ca), (variable, exempt)];
+        let variables = [("HTTPS_PROXY", proxy.url.as_str()), ("SSL_CERT_FILE", &ca), (variable, exempt)];
         let output = run(&connector(&server.url()), "read", &variables).succeeded();
         assert_eq!((output.records().len(), proxy.heads().len()), (1, 0), "{variable}={exempt}");
     }
@@ -150,9 +148,8 @@ fn no_proxy_sends_requests_directly() {
 fn loopback_without_tls_never_uses_a_proxy() {
     let api = FakeApi::start(two_days(&["TSLA"]));
     let proxy = Proxy::start(Err("500 Not wanted"));
-    let address = format!("http://{}", proxy.address);
     for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
-        for value in [address.as_str(), "socks5://x", " "] {
+        for value in [proxy.url.as_str(), "socks5://x", " "] {
             let output = run(&connector(&api.url()), "read", &[(variable, value)]).succeeded();
             assert_eq!((output.records().len(), proxy.heads().len()), (1, 0), "{variable}={value}");
         }

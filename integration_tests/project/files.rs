@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::connector::{Connector, run_binary};
+use crate::support::connector::Connector;
 use crate::support::days::date;
 use crate::support::fake_api::FakeApi;
 use crate::support::golden::assert_golden;
@@ -60,10 +60,8 @@ fn the_version_is_the_same_everywhere() {
 
 #[test]
 fn the_documentation_is_at_the_same_address_everywhere() {
-    let spec = run_binary(&["spec"]).succeeded();
-    let address = &spec.messages[0]["spec"]["documentationUrl"];
-    assert_eq!(*address, value_of(include_str!("../../metadata.yaml"), "documentationUrl:"));
-    assert_eq!(parse(include_str!("../../spec.json"))["documentationUrl"], *address);
+    let address = value_of(include_str!("../../metadata.yaml"), "documentationUrl:");
+    assert_eq!(parse(include_str!("../../spec.json"))["documentationUrl"], address);
 }
 
 #[test]
