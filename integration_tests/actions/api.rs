@@ -14,7 +14,6 @@ pub const NOW: &str = "2026-11-27T12:00:00Z";
 /// Splits or dividends as JSON, by ticker, day and id: the order in which the API returns them.
 pub type Events = BTreeMap<(String, String, String), String>;
 
-/// The API.
 #[derive(Default)]
 pub struct Api {
     pub events: Events,
@@ -23,7 +22,6 @@ pub struct Api {
     pub first_day: String,
     /// Responses to the next requests instead of the correct ones.
     pub instead: VecDeque<Option<(u16, String)>>,
-    /// The requests received.
     pub requested: Vec<String>,
 }
 
@@ -45,7 +43,6 @@ impl Api {
         self.events.insert(key.into(), row);
     }
 
-    /// Removes an event.
     pub fn remove(&mut self, id: &str) {
         let before = self.events.len();
         self.events.retain(|(_, _, other), _| other != id);
@@ -93,12 +90,10 @@ pub fn json_text(fields: &[(&str, &str)]) -> String {
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
-/// A JSON string.
 pub fn quoted(text: &str) -> String {
     json!(text).to_string()
 }
 
-/// A connector and its API.
 pub struct Setup {
     pub connector: Connector,
     pub now: &'static str,
@@ -151,7 +146,6 @@ impl Setup {
     }
 }
 
-/// The ids of the records.
 pub fn ids(output: &Output) -> Vec<&str> {
     let records = output.records().into_iter();
     records.map(|record| record["id"].as_str().expect("an id")).collect()

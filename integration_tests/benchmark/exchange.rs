@@ -2,17 +2,14 @@
 
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeZone};
-use chrono_tz::America::New_York;
+use anyhow::Result;
+use chrono::{Datelike, Days};
 
-/// A day of the calendar.
-pub(crate) type Date = NaiveDate;
+use crate::days::{Date, moment_at, new_york_date, new_york_midnight};
 
 /// The minutes of a session: sixteen hours.
 pub(crate) const MINUTES_PER_SESSION: usize = 960;
 
-/// The size of a page of minutes.
 pub(crate) const BARS_PER_PAGE: usize = 50_000;
 
 const MINUTE: i64 = 60_000;
@@ -32,7 +29,6 @@ impl Default for Exchange {
     }
 }
 
-/// The bars of a request.
 struct Range<'a> {
     ticker: &'a str,
     /// The path up to the days.
@@ -89,7 +85,7 @@ impl Exchange {
     }
 
     fn market(&self, day: Date) -> Result<String> {
-        let close = midnight(day)? + 16 * 60 * MINUTE;
+        let close = new_york_midnight(day) + 16 * 60 * MINUTE;
         let mut rows = String::new();
         for number in 0..self.stocks {
             rows.push_str(if number == 0 { "" } else { "," });
@@ -103,16 +99,13 @@ impl Exchange {
     }
 }
 
-/// The starts of the bars of a range.
 fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {
     let (from, step) = (range.from, range.step);
-    let first_day = DateTime::from_timestamp_millis(from)
-        .map(|moment| moment.with_timezone(&New_York).date_naive())
-        .unwrap_or_default();
+    let first_day = new_york_date(moment_at(from));
     let sessions = (0..)
         .map(move |number| first_day + Days::new(number))
         .filter(|day| day.weekday().number_from_monday() <= 5)
-        .map(|day| midnight(day).unwrap_or(i64::MAX))
+        .map(new_york_midnight)
         .take_while(move |midnight| *midnight <= to);
     let bars = sessions.flat_map(move |midnight| {
         let (begin, count) = match step {
@@ -130,13 +123,7 @@ fn bound(text: &str, days: u64) -> Result<i64> {
         return Ok(moment);
     }
     let day: Date = text.parse()?;
-    Ok(midnight(day + Days::new(days))? - days as i64)
-}
-
-fn midnight(day: Date) -> Result<i64> {
-    let midnight = day.and_hms_opt(0, 0, 0).context("no midnight")?;
-    let moment = New_York.from_local_datetime(&midnight).earliest();
-    Ok(moment.context("no midnight")?.timestamp_millis())
+    Ok(new_york_midnight(day + Days::new(days)) - days as i64)
 }
 
 /// The last day of `pages` pages of minutes that begin on a day.

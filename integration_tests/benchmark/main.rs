@@ -13,6 +13,9 @@ use std::fs;
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
+#[path = "../support/days.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
+mod days;
 mod exchange;
 mod process;
 mod read;
@@ -62,7 +65,6 @@ const ROWS: [Row; 13] = [
     slow("twelve-thousand", tickers::twelve_thousand),
 ];
 
-/// Shared by all rows.
 pub(crate) struct Bench {
     folder: TempDir,
     files: Cell<usize>,
@@ -111,7 +113,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Prints a measurement and its target.
 pub(crate) fn report(what: &str, measured: &str, goal: &str) {
     println!("  {what}: {measured}   (at most: {goal})");
 }

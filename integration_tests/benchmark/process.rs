@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::server::Requests;
 
-/// Whether a program is installed.
 pub(crate) fn is_installed(program: &str) -> bool {
     let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok_and(|status| status.success())

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::exchange::Date;
+use crate::days::Date;
 use crate::server::{Requests, Server};
 use crate::{BINARY, Bench};
 
@@ -20,12 +20,10 @@ pub(crate) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// A read without a state.
     pub(crate) fn new(stream: &'a str, tickers: &'a [String], first_day: Date, last_day: Date) -> Read<'a> {
         Read { stream, tickers, first_day, last_day, state: None }
     }
 
-    /// The command line of `read`.
     pub(crate) fn command(&self, bench: &Bench, server: &Server) -> Result<Command> {
         let config = json!({
             "stock_ticker": self.tickers.join(","), "api_key": "benchmark", "api_url": server.url(),

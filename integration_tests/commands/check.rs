@@ -38,7 +38,6 @@ fn many_tickers(count: usize) -> (FakeApi, String) {
     (api, tickers.join(","))
 }
 
-/// The requested paths, shortened.
 fn paths(api: &FakeApi) -> Vec<String> {
     let short =
         |path: &str| path.replace(GROUPED, "market ").replace("/v2/aggs/ticker/", "").replace("/range/1/day/", " ");

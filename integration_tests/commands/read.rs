@@ -19,7 +19,6 @@ pub const TSLA: [(Date, f64); 5] = [
 
 pub const NOW: &str = "2020-12-22T12:00:00Z";
 
-/// An API with these days.
 pub fn api() -> FakeApi {
     let mut market = Market::at(NOW);
     market.days("TSLA", &TSLA);

@@ -12,14 +12,12 @@ use crate::support::days::Date;
 use crate::support::fake_api::KEY;
 use crate::support::output::Output;
 
-/// The files of the connector.
 pub(crate) struct Files {
     folder: TempDir,
     api_url: String,
 }
 
 impl Files {
-    /// Files for the API at this address.
     pub(crate) fn new(api_url: String) -> Result<Files> {
         Ok(Files { folder: tempfile::tempdir()?, api_url })
     }

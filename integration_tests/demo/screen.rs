@@ -15,13 +15,11 @@ const INDENT: usize = 3;
 /// The column where the text of a message begins, after its type or level.
 const MESSAGE_INDENT: usize = 8;
 
-/// The title of a step, with an explanation below it.
 pub(crate) fn title(number: usize, title: &str, explanation: &str) -> Result<()> {
     println!("\n\n{}", style(format!("{number}. {title}")).bold());
     say(explanation)
 }
 
-/// Prints a text of the demo itself.
 pub(crate) fn say(text: &str) -> Result<()> {
     print!("{}", wrapped(text, INDENT, INDENT));
     Ok(io::stdout().flush()?)

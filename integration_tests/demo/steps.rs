@@ -41,7 +41,6 @@ struct Table {
     state: Option<Value>,
 }
 
-/// Shows everything.
 pub(crate) fn show() -> Result<()> {
     let api = FakeApi::start(market());
     say(&format!(
@@ -283,7 +282,6 @@ fn names(object: &Value) -> Result<Vec<&str>> {
     Ok(object.keys().map(String::as_str).collect())
 }
 
-/// The closes of a ticker among the records.
 fn closes(output: &Output, ticker: &str) -> Vec<f64> {
     let prices = output.prices().into_iter();
     prices.filter(|(of, _, _)| *of == ticker).map(|(_, _, price)| price).collect()

@@ -45,7 +45,6 @@ struct Place {
     lasts: bool,
 }
 
-/// Path and query.
 fn target(request: &Request) -> String {
     format!("{}?{}", request.path, request.query)
 }

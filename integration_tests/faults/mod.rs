@@ -26,7 +26,6 @@ pub fn three_pages() -> Market {
     market
 }
 
-/// A connector that reads these pages.
 pub fn connector(api: &FakeApi) -> Connector {
     let mut connector = Connector::new(api, "TSLA");
     connector.set("start_date", "2026-11-12");

@@ -16,7 +16,6 @@ fn api(tickers: &[&str]) -> FakeApi {
     FakeApi::start(two_days(tickers))
 }
 
-/// Whether a request is about a ticker of the list.
 fn is_about(request: &Request, tickers: &[&str]) -> bool {
     tickers.iter().any(|ticker| request.path.contains(&format!("/ticker/{ticker}/")))
 }
@@ -73,20 +72,6 @@ fn three_unavailable_tickers_in_a_row_end_the_run_and_others_do_not() {
 }
 
 #[test]
-fn outage_in_one_stream_ends_the_streams_that_follow() {
-    let tickers = ["A", "B", "C"];
-    let api = api(&tickers);
-    api.inject_faults(|_, request| request.path.contains("/ticker/").then(|| Fault::status(503, "", "")));
-    let mut connector = Connector::new(&api, &tickers.join(","));
-    connector.catalog =
-        json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
-    let output = connector.run_at(NOW, "read");
-    assert_eq!(output.failure().0, "transient_error");
-    assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2), "each stream has a status");
-    assert_eq!(output.records().len(), 0);
-}
-
-#[test]
 fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
     let tickers: Vec<String> = (0..60).map(|number| format!("TICKER{number}")).collect();
     let api = FakeApi::start(Market::at(NOW));
@@ -101,15 +86,23 @@ fn sixty_tickers_with_nothing_but_502_fail_within_ninety_seconds() {
 }
 
 #[test]
-fn unknown_key_ends_everything_at_once() {
-    let api = FakeApi::start(three_pages());
-    let tickers: Vec<String> = (0..500).map(|number| format!("T{number}")).collect();
-    let mut connector = Connector::new(&api, &tickers.join(","));
-    connector.set("api_key", "pk_wrong");
-    connector.catalog =
-        json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
-    let output = connector.run_at(NOW, "read");
-    output.assert_failure("config_error", &["Unknown API Key"]);
-    assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2));
-    assert!(api.take_requests().len() <= 16, "the pending ones, and a few that took their places");
+fn outage_or_unknown_key_in_one_stream_ends_the_streams_that_follow() {
+    let unknown_key = r#"{"status":"ERROR","error":"Unknown API Key"}"#;
+    for (tickers, fault, failure_type, says, most_requests) in [
+        (3, Fault::status(503, "", ""), "transient_error", "HTTP 503", 18),
+        // The pending ones, and a few that took their places.
+        (500, Fault::status(401, "", unknown_key), "config_error", "Unknown API Key", 16),
+    ] {
+        let api = FakeApi::start(three_pages());
+        api.inject_faults(move |_, request| request.path.contains("/ticker/").then(|| fault.clone()));
+        let tickers: Vec<String> = (0..tickers).map(|number| format!("T{number}")).collect();
+        let mut connector = Connector::new(&api, &tickers.join(","));
+        connector.catalog =
+            json!({"streams": [configured("stock_prices", "incremental"), configured("market_prices", "incremental")]});
+        let output = connector.run_at(NOW, "read");
+        output.assert_failure(failure_type, &[says]);
+        assert_eq!(output.statuses(), ["STARTED", "INCOMPLETE"].repeat(2), "each stream has a status");
+        assert_eq!(output.records().len(), 0);
+        assert!(api.take_requests().len() <= most_requests);
+    }
 }

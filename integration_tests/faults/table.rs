@@ -48,7 +48,6 @@ const NOT_ENTITLED: &str = r#"{"status":"NOT_AUTHORIZED","message":"You are not 
 const WRONG_TICKER: &str = r#"{"status":"ERROR","error":"Ticker was incorrectly formatted"}"#;
 const NO_JSON: &str = "the response is not JSON";
 
-/// Every fault.
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
     let row = |name, outcome, says, fault| Row { name, outcome, says, fault };

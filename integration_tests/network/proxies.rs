@@ -37,7 +37,6 @@ impl Proxy {
         Proxy { url, heads }
     }
 
-    /// The heads of the requests received.
     fn heads(&self) -> Vec<String> {
         self.heads.lock().expect("no panic").clone()
     }

@@ -38,7 +38,6 @@ fn tickers(count: usize) -> Run {
 }
 
 impl Run {
-    /// Returns the output and the duration.
     fn read(&self) -> (Output, Duration) {
         let before = self.clock.elapsed();
         let output = self.connector.run_with_clock(&self.clock, "read").succeeded();

@@ -40,7 +40,6 @@ fn stream_names(catalog: &Value) -> Vec<String> {
     streams.map(name).collect()
 }
 
-/// The catalog that `discover` emits.
 fn discovered() -> Value {
     let output = Connector::with_url("http://127.0.0.1:9", "TSLA").run_binary("discover").succeeded();
     output.messages[0]["catalog"].clone()

@@ -17,7 +17,6 @@ const SCRIPT: &str = r#"
     mv "$ROOT/exitCode.tmp" "$ROOT/exitCode.txt"
 "#;
 
-/// A connector with pipes in its folder.
 fn with_pipes() -> Connector {
     let connector = connector(&FakeApi::start(market()).url());
     for pipe in ["stdout", "stderr"] {
@@ -47,7 +46,6 @@ fn exit_code(connector: &Connector) -> i32 {
     fs::read_to_string(connector.path("exitCode.txt")).expect("a file").trim().parse().expect("a number")
 }
 
-/// Runs a command to its end.
 fn run(connector: &Connector, command: &str) -> Output {
     let mut launcher = launch(connector, command);
     let (stdout, stderr) = (drain(connector, "stdout"), drain(connector, "stderr"));

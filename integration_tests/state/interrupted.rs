@@ -93,7 +93,6 @@ fn closed_pipe_ends_the_run_quietly() {
     }
 }
 
-/// An API that never answers.
 fn silent_api() -> FakeApi {
     let api = raw_api::start(market());
     api.inject_faults(|_, _| Some(Fault::Stall));

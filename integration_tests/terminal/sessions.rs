@@ -11,7 +11,6 @@ use crate::support::market::Market;
 
 const NOW: &str = "2026-11-27T12:00:00Z";
 
-/// An API with some days of two stocks.
 fn api() -> FakeApi {
     let mut market = Market::at(NOW);
     for (ticker, close) in [("AAPL", 277.5), ("TSLA", 426.0)] {

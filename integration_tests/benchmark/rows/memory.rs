@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::{Days, NaiveDate};
+use chrono::Days;
 
 use super::pages::{FIRST_DAY, read_of_pages};
+use crate::days::date;
 use crate::exchange::{Exchange, MINUTES_PER_SESSION};
 use crate::process::{observed, seconds};
 use crate::read::{Read, tickers};
 use crate::server::{NETWORK, Server};
 use crate::{Bench, report};
 
-/// Ten pages of minutes, and a hundred.
 pub(crate) fn of_pages(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     let tickers = tickers(1);
@@ -23,7 +23,6 @@ pub(crate) fn of_pages(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// A month and a year of the whole market.
 pub(crate) fn of_market(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     for (what, days) in [("a month", 30), ("a year", 365)] {
@@ -48,7 +47,7 @@ pub(crate) fn of_large_pages(bench: &Bench) -> Result<()> {
     let exchange = Exchange { bars_per_page: 1_000_000, ..Exchange::default() };
     let server = Server::start(exchange, NETWORK)?;
     let sessions = 400_000 / MINUTES_PER_SESSION as u64;
-    let first_day = NaiveDate::from_ymd_opt(2020, 1, 6).unwrap_or_default();
+    let first_day = date(2020, 1, 6);
     let tickers = tickers(4);
     let last_day = first_day + Days::new(sessions * 7 / 5);
     let read = Read::new("stock_prices_by_minute", &tickers, first_day, last_day);

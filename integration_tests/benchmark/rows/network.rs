@@ -10,21 +10,18 @@ use crate::read::{Read, curl_in_parallel, tickers as make_tickers};
 use crate::server::{NETWORK, Server};
 use crate::{Bench, report};
 
-/// The market, half a year.
 pub(crate) fn market(bench: &Bench) -> Result<()> {
     let (tickers, last_day) = (make_tickers(1), FIRST_DAY + Months::new(6) - Days::new(1));
     let read = Read::new("market_prices", &tickers, FIRST_DAY, last_day);
     against_curl(bench, "the market, half a year", &read, "1.3 ×")
 }
 
-/// A ticker's hours, five years.
 pub(crate) fn hours(bench: &Bench) -> Result<()> {
     let (tickers, last_day) = (make_tickers(1), FIRST_DAY + Months::new(60) - Days::new(1));
     let read = Read::new("stock_prices_by_hour", &tickers, FIRST_DAY, last_day);
     against_curl(bench, "a ticker's hours, five years", &read, "1.5 ×")
 }
 
-/// A ticker's minutes, 26 pages.
 pub(crate) fn minutes(bench: &Bench) -> Result<()> {
     let tickers = make_tickers(1);
     let read = read_of_pages(26, &tickers);

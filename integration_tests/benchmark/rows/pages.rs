@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use chrono::NaiveDate;
 
-use crate::exchange::{Date, Exchange, last_day_of_pages};
+use crate::days::{Date, date};
+use crate::exchange::{Exchange, last_day_of_pages};
 use crate::process::{is_installed, medians, observed, seconds};
 use crate::read::{Read, curl_in_sequence, tickers};
 use crate::server::Server;
@@ -17,7 +17,7 @@ const PYTHON_CONNECTOR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/benchmark/tutorial_connector.py");
 
 /// A Monday.
-pub(crate) const FIRST_DAY: Date = NaiveDate::from_ymd_opt(2004, 1, 5).expect("a day");
+pub(crate) const FIRST_DAY: Date = date(2004, 1, 5);
 
 const PAGES: usize = 10;
 
