@@ -1,6 +1,6 @@
 //! On a free plan, events disappear when they are two years old. That is no warning.
 
-use super::api::{Setup, ids};
+use super::api::{NOW, Setup, ids};
 
 /// Two years before the moment of the tests, and the days around it.
 const DAY_BEFORE: &str = "2024-11-26";
@@ -18,29 +18,28 @@ fn setup(days: &[(&str, &str)]) -> Setup {
 }
 
 #[test]
-fn events_of_a_day_age_out_without_a_warning_and_without_records() {
+fn events_of_a_day_age_out_without_records_and_several_days_at_once_emit_the_ticker_again() {
     let mut setup = setup(&[
         ("AAPL", DAY_BEFORE),
         ("AAPL", DAY_BEFORE),
         ("AAPL", "2025-02-10"),
+        ("AAPL", "2025-05-12"),
+        ("AAPL", "2025-08-11"),
+        ("AAPL", "2025-11-10"),
         ("KO", FIRST_DAY),
-        ("KO", "2025-03-14"),
+        ("KO", "2026-03-14"),
     ]);
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
-    // Its next event is now the oldest.
-    setup.api().first_day = "2025-02-11".to_owned();
-    setup.now = "2027-02-11T12:00:00Z";
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
-}
-
-#[test]
-fn several_days_that_age_out_at_once_emit_the_ticker_again_without_a_warning() {
-    let mut setup =
-        setup(&[("AAPL", DAY_BEFORE), ("AAPL", "2025-02-10"), ("AAPL", "2025-05-12"), ("KO", "2025-05-12")]);
-    setup.api().first_day = "2025-03-01".to_owned();
-    setup.now = "2027-03-01T12:00:00Z";
-    assert_eq!(ids(&setup.read_quietly()), ["E2"]);
-    assert_eq!(ids(&setup.read_quietly()), [""; 0]);
+    for (first_day, now, emitted) in [
+        (FIRST_DAY, NOW, &[][..]),
+        // Its next event is now the oldest.
+        ("2025-02-11", "2027-02-11T12:00:00Z", &[]),
+        ("2025-09-01", "2027-09-01T12:00:00Z", &["E5"]),
+        ("2025-09-01", "2027-09-01T12:00:00Z", &[]),
+    ] {
+        setup.api().first_day = first_day.to_owned();
+        setup.now = now;
+        assert_eq!(ids(&setup.read_quietly()), emitted, "{first_day}");
+    }
 }
 
 #[test]

@@ -55,20 +55,16 @@ fn fields_that_are_missing_or_null_are_null() {
     }
 }
 
+/// Unit tests have more of them.
 #[test]
 fn rows_without_an_id_or_a_ticker_are_skipped_and_counted() {
     let mut setup = Setup::with_dividends();
-    for row in [
-        r#"{"ticker":"AAPL","ex_dividend_date":"2026-05-11"}"#,
-        r#"{"id":"","ticker":"AAPL"}"#,
-        r#"{"id":"E8"}"#,
-        r#"{"id":"E9","ticker":null}"#,
-    ] {
+    for row in [r#"{"id":"","ticker":"AAPL"}"#, r#"{"id":"E8"}"#] {
         setup.api().put(row, "ZZ", "2026-05-11", row.to_owned());
     }
     let output = setup.read().succeeded();
     assert_eq!(ids(&output), ["E1", "E2", "E3", "E4", "E5"]);
-    output.assert_logs("WARN", &[&["skipped 4 rows", "without an id"]]);
+    output.assert_logs("WARN", &[&["skipped 2 rows", "without an id"]]);
 }
 
 #[test]

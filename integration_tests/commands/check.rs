@@ -225,3 +225,15 @@ fn bad_row_of_another_ticker_in_the_market_does_not_fail_the_check() {
     });
     Connector::new(&api, "TSLA,AAPL").run_at(NOW, "check").assert_check_succeeds();
 }
+
+#[test]
+fn debug_logs_say_how_the_tickers_were_looked_for() {
+    let connector = Connector::new(&api(), "TSLA,AAPL,TLSA");
+    let mut arguments = connector.arguments("check");
+    arguments.push("--debug".to_owned());
+    let output = connector.run_arguments(&SimulatedClock::at(moment(NOW)), arguments).succeeded();
+    let logs = output.logs("DEBUG");
+    assert_eq!(logs.len(), 3, "two requests, and what the first one found: {logs:?}");
+    assert!(logs[0].starts_with("/v2/aggs/grouped/locale/us/market/stocks/2026-11-19?"), "{logs:?}");
+    assert_eq!(logs[1], "2 of 3 tickers found in the market's day 2026-11-19");
+}

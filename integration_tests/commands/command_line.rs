@@ -47,31 +47,6 @@ fn spec_tolerates_what_airbytes_own_tests_pass_to_it() {
 }
 
 #[test]
-fn discover_describes_every_stream_and_needs_no_network() {
-    let output = connector().run_binary("discover").succeeded();
-    let streams = output.messages[0]["catalog"]["streams"].as_array().expect("streams");
-    assert_ne!(streams.len(), 0);
-    for stream in streams {
-        let cursor = &stream["default_cursor_field"][0];
-        assert_eq!(stream["supported_sync_modes"], json!(["full_refresh", "incremental"]));
-        assert_eq!(stream["source_defined_cursor"], true);
-        assert_eq!(stream["is_resumable"], true);
-        let properties = stream["json_schema"]["properties"].as_object().expect("properties");
-        let (primary_key, fields) = if properties.contains_key("price") {
-            let fields = "date price open high low volume vwap transactions adjusted";
-            (json!([["stock_ticker"], [cursor]]), fields)
-        } else {
-            (json!([["id"]]), "id historical_adjustment_factor")
-        };
-        assert_eq!(stream["source_defined_primary_key"], primary_key);
-        for field in fields.split(' ').chain(["stock_ticker"]) {
-            assert!(properties.contains_key(field), "{field}");
-        }
-        assert!(properties.contains_key(cursor.as_str().expect("a field")));
-    }
-}
-
-#[test]
 fn help_and_version_print_plain_text() {
     for (arguments, expected) in [
         (&["--help"][..], "Usage: source-stock-ticker-api"),

@@ -137,18 +137,6 @@ proptest! {
     }
 
     #[test]
-    fn any_retry_after_is_survived(value in prop_oneof!["[ -~]{0,30}", "[0-9]{1,30}", "[A-Z][a-z]{2}, [0-9]{2} Nov 20[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"]) {
-        static FAULTY_API: LazyLock<FakeApi> = LazyLock::new(api);
-        FAULTY_API.take_requests();
-        FAULTY_API.inject_faults(move |number, _| {
-            (number == 0).then(|| Fault::status(429, &format!("Retry-After: {value}"), ""))
-        });
-        let output = Connector::new(&FAULTY_API, "TSLA").run_at(NOW, "read").succeeded();
-        prop_assert_eq!(output.records().len(), 2);
-        is_sound(&output)?;
-    }
-
-    #[test]
     fn any_bytes_in_a_file_are_a_config_error(bytes in prop::collection::vec(any::<u8>(), 0..200), file in 2_usize..4) {
         let connector = Connector::new(&API, "TSLA");
         let arguments = connector.arguments("read");

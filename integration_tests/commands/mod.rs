@@ -2,7 +2,6 @@
 
 mod check;
 mod command_line;
-mod debug_logs;
 mod fuzz;
 pub mod read;
 mod secrets;

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::support::clock::SimulatedClock;
 use crate::support::connector::Connector;
-use crate::support::days::{Date, date};
-use crate::support::fake_api::FakeApi;
-use crate::support::market::{Market, TradedBar};
+use crate::support::days::{Date, date, moment};
+use crate::support::fake_api::{FakeApi, Fault};
+use crate::support::market::Market;
 use crate::support::scenario::Scenario;
 
 /// The closes of the tutorial's transcripts.
@@ -71,16 +72,6 @@ fn last_seven_days_are_read_without_dates_and_stamped_in_milliseconds() {
 }
 
 #[test]
-fn todays_bar_is_not_emitted_before_the_day_is_over_in_new_york() {
-    let api = api();
-    api.market().day("TSLA", date(2020, 12, 22), TradedBar::closing_at(640.34));
-    for (now, last) in [("2020-12-23T04:59:59Z", "2020-12-21"), ("2020-12-23T05:00:00Z", "2020-12-22")] {
-        let output = Connector::new(&api, "TSLA").run_at(now, "read").succeeded();
-        assert_eq!(output.dates().last(), Some(&last), "{now}");
-    }
-}
-
-#[test]
 fn end_date_is_the_last_day_read_and_can_be_moved() {
     let mut tsla = scenario("2020-12-15");
     assert_eq!(tsla.set("end_date", "2020-12-16").sync(NOW).records().len(), 2);
@@ -120,20 +111,6 @@ fn pages_of_days_before_one_that_fails_are_not_emitted() {
 }
 
 #[test]
-fn start_date_that_is_moved_back_reads_only_the_missing_part() {
-    let mut tsla = scenario("2020-12-17");
-    tsla.sync(NOW);
-    let second = tsla.set("start_date", "2020-12-15").sync(NOW);
-    assert_eq!(second.prices(), [("TSLA", "2020-12-15", 633.25), ("TSLA", "2020-12-16", 622.77)]);
-    let state = &second.last_state()["TSLA"];
-    assert_eq!((&state["since"], &state["date"]), (&json!("2020-12-15"), &json!("2020-12-21")));
-    for start_date in [json!("2020-12-18"), Value::Null] {
-        let third = tsla.set("start_date", start_date).sync(NOW);
-        assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()), "moved later or removed");
-    }
-}
-
-#[test]
 fn empty_catalog_reads_nothing() {
     let mut connector = Connector::new(&api(), "TSLA");
     connector.catalog = json!({"streams": []});
@@ -154,4 +131,19 @@ fn days_on_several_pages_are_one_block() {
         assert_eq!(requests.len(), 6, "three pages, requested again because a split may have come in between");
         assert!(requests.iter().all(|request| request.query.contains("adjusted=true")));
     }
+}
+
+#[test]
+fn debug_logs_have_every_request_with_status_size_and_duration() {
+    let api = api();
+    api.inject_faults(|number, _| (number == 0).then(|| Fault::status(500, "", "oops!")));
+    let connector = Connector::new(&api, "TSLA");
+    let mut arguments = connector.arguments("read");
+    arguments.insert(0, "--debug".to_owned());
+    let output = connector.run_arguments(&SimulatedClock::at(moment(NOW)), arguments).succeeded();
+    let logs = output.logs("DEBUG");
+    assert_eq!(logs.len(), api.take_requests().len(), "{logs:?}");
+    let request = "/v2/aggs/ticker/TSLA/range/1/day/2020-12-15/2020-12-21?adjusted=true&sort=asc&limit=50000: HTTP ";
+    assert!(logs.iter().all(|text| text.starts_with(request) && text.ends_with(" ms")), "{logs:?}");
+    assert!(logs[0].contains("HTTP 500, 5 bytes in ") && logs[1].contains("HTTP 200, "), "{logs:?}");
 }

@@ -17,25 +17,18 @@ fn assert_states_do_not_outweigh_records(output: &Output, tickers: usize) {
     assert_eq!(output.last_state().as_object().map(|state| state.len()), Some(tickers));
 }
 
-/// An API with `count` tickers, and a connector that reads them.
-fn tickers(count: usize) -> (FakeApi, Connector, Vec<String>) {
-    let tickers: Vec<String> = (0..count).map(|number| format!("TICKER{number}")).collect();
-    let mut market = Market::at(FIRST_DAY);
-    for ticker in &tickers {
-        market.days(ticker, &[(date(2026, 11, 18), 10.0), (date(2026, 11, 19), 10.5)]);
-    }
-    let api = FakeApi::start(market);
-    let mut connector = Connector::new(&api, &tickers.join(","));
-    connector.scrutiny = Scrutiny::FirstRecord;
-    (api, connector, tickers)
-}
-
 #[test]
 fn states_do_not_outweigh_the_records_of_thousands_of_tickers() {
     // After a split, extra states announce the records that are emitted again.
     for (count, is_split) in [(2_000, false), (800, true)] {
         println!("{count} tickers, split: {is_split}");
-        let (api, mut connector, tickers) = tickers(count);
+        let tickers: Vec<String> = (0..count).map(|number| format!("TICKER{number}")).collect();
+        let api = FakeApi::start(Market::at(FIRST_DAY));
+        for ticker in &tickers {
+            api.market().days(ticker, &[(date(2026, 11, 18), 10.0), (date(2026, 11, 19), 10.5)]);
+        }
+        let mut connector = Connector::new(&api, &tickers.join(","));
+        connector.scrutiny = Scrutiny::FirstRecord;
         let first = connector.run_at(FIRST_DAY, "read").succeeded();
         assert_eq!(first.records().len(), count);
         assert_states_do_not_outweigh_records(&first, count);

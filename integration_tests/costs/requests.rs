@@ -62,19 +62,6 @@ fn daily_sync_after_a_split_or_a_correction_costs_one_request() {
     scenario.assert_true("after the correction");
 }
 
-#[test]
-fn corrected_day_near_the_ends_is_emitted_alone() {
-    for day in [date(2024, 11, 21), date(2024, 12, 3), date(2026, 11, 19), date(2026, 11, 6)] {
-        let mut scenario = two_years_of_days(&["AAPL"]);
-        scenario.sync("2026-11-20T12:00:00Z");
-        scenario.correct(BarSize::DAY, "AAPL", new_york_midnight(day), |bar| bar.close += 0.01);
-        let output = scenario.sync("2026-11-20T12:00:00Z");
-        assert_eq!(output.records().len(), 1, "{day}");
-        assert_eq!(scenario.requests().len(), 1);
-        scenario.assert_true("after the correction");
-    }
-}
-
 /// Sixteen hours a session, on pages that hold as many sessions as those of minutes: a sixtieth of a page of minutes.
 fn like_minutes(first: Date, days: u64, start_date: &str) -> Scenario {
     let mut market = Market::at("2026-11-20T12:00:00Z");
@@ -107,23 +94,15 @@ fn ordinary_sync_of_hours_costs_at_most_two_requests() {
     }
 }
 
+/// After a correction: `session_that_is_corrected_overnight_is_emitted_again_on_the_next_day`.
 #[test]
-fn sync_of_hours_after_a_correction_or_a_split_costs_few_requests() {
-    let mut corrected = hours();
-    corrected.sync("2026-11-13T12:00:00Z");
-    let start = new_york_time(date(2026, 11, 12), 15, 0);
-    corrected.correct(BarSize::HOUR, "AAPL", start, |bar| bar.volume = Some(9_228_470.0));
-    let output = corrected.sync("2026-11-13T12:00:00Z");
-    assert!(corrected.requests().len() <= 3);
-    assert!((1..=16).contains(&output.records().len()), "at most its session");
-    output.assert_no_warning("a correction");
-    corrected.assert_true("after the correction");
-    let mut split = hours();
-    split.api.market().split("AAPL", date(2026, 11, 16), 4.0);
-    split.sync("2026-11-14T12:00:00Z");
-    split.sync("2026-11-17T12:00:00Z");
-    assert!(split.requests().len() <= 4);
-    split.assert_true("after the split");
+fn sync_of_hours_after_a_split_costs_few_requests() {
+    let mut scenario = hours();
+    scenario.api.market().split("AAPL", date(2026, 11, 16), 4.0);
+    scenario.sync("2026-11-14T12:00:00Z");
+    scenario.sync("2026-11-17T12:00:00Z");
+    assert!(scenario.requests().len() <= 4);
+    scenario.assert_true("after the split");
 }
 
 #[test]

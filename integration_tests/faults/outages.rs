@@ -12,10 +12,6 @@ use crate::support::days::moment;
 use crate::support::fake_api::{FakeApi, Fault, Request};
 use crate::support::market::{Market, two_days};
 
-fn api(tickers: &[&str]) -> FakeApi {
-    FakeApi::start(two_days(tickers))
-}
-
 fn is_about(request: &Request, tickers: &[&str]) -> bool {
     tickers.iter().any(|ticker| request.path.contains(&format!("/ticker/{ticker}/")))
 }
@@ -33,7 +29,7 @@ fn tickers_read(output: &Output) -> Vec<String> {
 #[test]
 fn one_tickers_failure_leaves_the_others_alone() {
     let tickers = ["AAPL", "BAD", "MSFT", "TSLA", "WORSE"];
-    let api = api(&tickers);
+    let api = FakeApi::start(two_days(&tickers));
     api.inject_faults(|_, request| match () {
         () if is_about(request, &["BAD"]) => Some(Fault::status(500, "", "")),
         () if is_about(request, &["WORSE"]) => Some(Fault::changed(|_| "[]".to_owned())),
@@ -57,7 +53,7 @@ fn three_unavailable_tickers_in_a_row_end_the_run_and_others_do_not() {
         // With a response in between.
         (&["A", "B", "D", "E"], &["C", "F"]),
     ] {
-        let api = api(&tickers);
+        let api = FakeApi::start(two_days(&tickers));
         api.inject_faults(move |_, request| is_about(request, broken).then(|| Fault::status(503, "", "")));
         let output = read(&api, &tickers);
         assert_eq!(tickers_read(&output), are_read);

@@ -88,6 +88,7 @@ pub fn rows() -> Vec<Row> {
         row("403 in HTML", RETRIED, "HTTP 403: not from the API: an HTML page", status(403, "", "<html>Forbidden by the gateway</html>")),
         row("404", CONFIG, "endpoint not found (HTTP 404: 404 page not found). Request: /v2/aggs/", status(404, "", "404 page not found\n")),
         row("407", CONFIG, "Check HTTPS_PROXY or ALL_PROXY.", status(407, "", "")),
+        row("the ticker in another case", CONFIG, "did you mean ", json_with(make_lower_case)),
         row("NOT_AUTHORIZED with 200", CONFIG, "your plan does not include this data", body(r#"{"status":"NOT_AUTHORIZED","message":"no"}"#)),
         row("status ERROR with 200", SYSTEM, r#"its status is "ERROR": odd"#, body(r#"{"status":"ERROR","error":"odd"}"#)),
         row("an error that names the key", SYSTEM, "ERROR", body(&format!(r#"{{"status":"ERROR","error":"not {KEY}"}}"#))),
@@ -141,6 +142,10 @@ fn make_another_tickers(page: &mut Value) {
     if let Some(close) = page.pointer_mut("/results/0/c") {
         *close = json!(0.01);
     }
+}
+
+fn make_lower_case(page: &mut Value) {
+    page["ticker"] = page["ticker"].as_str().expect("a ticker").to_lowercase().into();
 }
 
 fn cut_bar_out(page: &mut Value) {

@@ -99,6 +99,16 @@ fn blocks_are_requested_while_an_earlier_one_is_pending() {
 }
 
 #[test]
+fn years_before_the_first_bar_cost_few_requests() {
+    let mut scenario = scenario(50_000, "2026-11-16");
+    scenario.sync(NOW);
+    scenario.set("start_date", "1996-01-02").sync(NOW);
+    scenario.assert_true("the whole history");
+    let requests = scenario.requests().len();
+    assert!(requests <= 10, "{requests} requests");
+}
+
+#[test]
 fn failed_read_of_earlier_hours_is_not_mistaken_for_the_plans_limit() {
     let mut scenario = scenario(50_000, "2026-11-02");
     scenario.sync(NOW);

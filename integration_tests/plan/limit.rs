@@ -8,7 +8,7 @@ use super::BOTH;
 use crate::history::history;
 use crate::support::bar_size::BarSize;
 use crate::support::connector::configured;
-use crate::support::days::{Date, date, new_york_time};
+use crate::support::days::{date, new_york_time};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
 use crate::support::scenario::Scenario;
@@ -31,15 +31,11 @@ fn two_years(tickers: &str, coverage: PartialCoverage) -> Scenario {
     Scenario::new(market, tickers, "stock_prices", "2014-01-02")
 }
 
-/// An hour a day since `first`, and a plan with two years of history.
-fn hours(first: Date, days: u64, coverage: PartialCoverage, start_date: &str) -> Scenario {
-    let mut market = Market::at(NOW);
-    for day in weekdays(first, days) {
-        let start = new_york_time(day, 15, 0);
-        market.bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(200.0));
-    }
-    market.plan(PlanFloor::YearsBack(2), coverage);
-    Scenario::new(market, "AAPL", "stock_prices_by_hour", start_date)
+/// Two hours a day since 2024-11-01, and a plan with two years of history.
+fn hours(coverage: PartialCoverage, start_date: &str) -> Scenario {
+    let scenario = history("stock_prices_by_hour", date(2024, 11, 1), 750, start_date);
+    scenario.api.market().plan(PlanFloor::YearsBack(2), coverage);
+    scenario
 }
 
 #[test]
@@ -88,7 +84,7 @@ fn start_date_that_is_moved_before_the_plans_history_is_warned_about_once() {
             scenario.set("start_date", start_date);
             scenario
         };
-        let hours = hours(date(2024, 11, 1), 750, coverage, "2026-10-01");
+        let hours = hours(coverage, "2026-10-01");
         for mut scenario in [days("2024-11-20"), days("2026-01-01"), hours] {
             scenario.sync(NOW);
             let second = scenario.set("start_date", "2014-01-02").sync(NOW);
@@ -193,7 +189,7 @@ fn limit_found_by_one_stream_does_not_affect_another_that_begins_later() {
 
 #[test]
 fn limit_is_found_although_the_plan_does_not_show_today() {
-    let mut scenario = hours(date(2024, 11, 1), 740, PartialCoverage::Refused, "2014-01-02");
+    let mut scenario = hours(PartialCoverage::Refused, "2014-01-02");
     scenario.api.market().shows_today = false;
     scenario.sync(NOW);
     scenario.assert_true("up to yesterday");

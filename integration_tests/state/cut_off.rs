@@ -187,33 +187,23 @@ impl Case {
 }
 
 #[test]
-fn sync_that_is_cut_off_after_any_line_is_resumed_with_nothing_missing() {
+fn sync_that_is_cut_off_after_any_line_or_fails_at_any_request_is_resumed_with_nothing_missing() {
     for case in CASES {
         for stream in case.streams {
-            let lines = case.scenario(stream).sync(SATURDAY).messages.len();
+            let mut undisturbed = case.scenario(stream);
+            let lines = undisturbed.sync(SATURDAY).messages.len();
+            let requests = undisturbed.requests().len();
             for lines in (0..lines).step_by(sampled(5)) {
                 let mut scenario = case.scenario(stream);
                 scenario.sync_until_line(SATURDAY, lines);
                 case.assert_goes_on(scenario, &format!("{stream}, cut off after {lines} lines"));
             }
-        }
-    }
-}
-
-#[test]
-fn sync_that_fails_at_any_request_is_resumed_with_nothing_missing() {
-    for case in CASES {
-        for stream in case.streams {
-            let mut undisturbed = case.scenario(stream);
-            undisturbed.sync(SATURDAY);
-            let requests = undisturbed.requests().len();
             for good_requests in (0..requests).step_by(sampled(5)) {
                 let mut scenario = case.scenario(stream);
                 scenario.break_after(good_requests);
                 scenario.try_sync(SATURDAY);
                 scenario.api.heal();
-                let context = format!("{stream}, failed after {good_requests} requests");
-                case.assert_goes_on(scenario, &context);
+                case.assert_goes_on(scenario, &format!("{stream}, failed after {good_requests} requests"));
             }
         }
     }

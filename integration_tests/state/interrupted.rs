@@ -93,17 +93,13 @@ fn closed_pipe_ends_the_run_quietly() {
     }
 }
 
-fn silent_api() -> FakeApi {
-    let api = raw_api::start(market());
-    api.inject_faults(|_, _| Some(Fault::Stall));
-    api
-}
-
 const NAMESPACE: [&str; 5] = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 
 /// Sends a signal to a run that waits for a response; `is_contained` runs it as the first process of a namespace.
 fn ended_by_signal(name: &str, is_contained: bool) -> Ended {
-    let connector = connector(&silent_api().url());
+    let api = raw_api::start(market());
+    api.inject_faults(|_, _| Some(Fault::Stall));
+    let connector = connector(&api.url());
     let mut command = if is_contained {
         Command::new("unshare")
     } else {

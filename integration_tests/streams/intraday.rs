@@ -1,30 +1,11 @@
 //! Peculiarities of hours and minutes: their times, when they are final, and changes overnight.
 
-use serde_json::Value;
-
 use crate::history::history;
 use crate::streams::every_stream::{DAYS, TUESDAY, WEDNESDAY, scenario, starts};
 use crate::support::bar_size::BarSize;
-use crate::support::connector::Output;
 use crate::support::days::date;
 use crate::support::market::TradedBar;
 use crate::support::output::assert_words;
-
-#[test]
-fn syncs_in_the_middle_of_a_session_emit_each_bar_once_it_is_final() {
-    let mut scenario = scenario("stock_prices_by_minute");
-    scenario.set("start_date", "2026-03-10").set("stock_ticker", "AAPL");
-    let minutes = |output: &Output| -> Vec<String> {
-        let minute = |record: &&Value| record["timestamp"].as_str().unwrap()[11..16].to_owned();
-        output.records().iter().map(minute).collect()
-    };
-    // 09:30 in New York is 13:30 UTC; the minute of 13:35 is over at 13:36 and final twenty minutes later.
-    let first = scenario.sync("2026-03-10T13:56:00Z");
-    assert_eq!(minutes(&first), ["13:30", "13:31", "13:32", "13:33", "13:34", "13:35"]);
-    let second = scenario.sync("2026-03-10T13:58:59Z");
-    assert_eq!(minutes(&second), ["13:36", "13:37"]);
-    assert_eq!(second.logs("WARN"), [""; 0]);
-}
 
 #[test]
 fn session_that_is_corrected_overnight_is_emitted_again_on_the_next_day() {

@@ -27,16 +27,6 @@ fn bar_without_a_price_is_skipped_until_the_api_has_one() {
 }
 
 #[test]
-fn ticker_in_another_case_in_the_response_is_reported_immediately() {
-    let mut scenario = history("stock_prices", date(2026, 11, 2), 18, "2026-11-02");
-    scenario.set("stock_ticker", "aapl");
-    scenario.api.inject_faults(|_, _| Some(Fault::replaced(r#""ticker":"aapl""#, r#""ticker":"AAPL""#)));
-    let output = scenario.try_sync(NOW);
-    output.assert_failure("config_error", &["aapl", "did you mean AAPL"]);
-    assert_eq!(scenario.requests().len(), 1);
-}
-
-#[test]
 fn gaps_of_a_ticker_are_reported_in_one_line() {
     let mut market = Market::at(NOW);
     for month in 0..40 {

@@ -16,7 +16,7 @@ use crate::{Bench, report};
 pub(crate) fn twelve_thousand(bench: &Bench) -> Result<()> {
     let server = Server::start(Exchange::default(), Duration::ZERO)?;
     let tickers = tickers(12_000);
-    let mut read = days(&tickers, 12);
+    let mut read = Read::new("stock_prices", &tickers, FIRST_DAY, FIRST_DAY + Months::new(12));
     let first = synced(bench, &server, &read, "first sync")?;
     read.state = Some(&first.last_state);
     synced(bench, &server, &read, "without new bars")?;
@@ -34,9 +34,4 @@ fn synced(bench: &Bench, server: &Server, read: &Read, what: &str) -> Result<Run
     println!("  12,000 tickers, {what}: {:.0} s, {:.0} MB of memory", run.seconds, run.peak as f64 / 1e6);
     println!("  {}", run.described(&requests));
     Ok(run)
-}
-
-/// The day bars of `months` months.
-fn days(tickers: &[String], months: u32) -> Read<'_> {
-    Read::new("stock_prices", tickers, FIRST_DAY, FIRST_DAY + Months::new(months))
 }
