@@ -49,9 +49,8 @@ const fn slow(name: &'static str, measure: fn(&Bench) -> Result<()>) -> Row {
     Row { name, is_slow: true, measure }
 }
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 12] = [
     row("pages", pages::compare),
-    row("instructions", pages::instructions_per_bar),
     row("spec", program::spec),
     row("memory-pages", memory::of_pages),
     row("memory-market", memory::of_market),

@@ -54,7 +54,8 @@ fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: D
     let (mut found, mut expected, mut maybe_found, mut maybe_absent) = (0, 0, 0, 0);
     for (ticker, known) in known {
         let days: BTreeSet<Day> = known.events.values().filter_map(day_of).collect();
-        let may_have_aged_out = days.first().is_some_and(|day| *day < floor || (days.len() == 1 && Some(*day) <= first));
+        let may_have_aged_out =
+            days.first().is_some_and(|day| *day < floor || (days.len() == 1 && Some(*day) <= first));
         match read.has(*ticker) {
             true if known.in_backlog => maybe_found += 1,
             false if known.in_backlog || may_have_aged_out => maybe_absent += 1,

@@ -1,10 +1,9 @@
 //! Half a million minute bars on ten pages, without network delays.
 
-use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::days::{Date, date};
 use crate::exchange::{Exchange, last_day_of_pages};
@@ -68,39 +67,4 @@ fn compare_with_python(bench: &Bench, server: &Server, read: &Read, command: &mu
     let ratio = of_read / of_python;
     report(what, &format!("{of_read:.3} s / {of_python:.3} s = {ratio:.3} ×"), "0.1 ×");
     Ok(())
-}
-
-/// The difference between one page and three, so that the start does not count.
-pub(crate) fn instructions_per_bar(bench: &Bench) -> Result<()> {
-    if !is_installed("valgrind") {
-        println!("  instructions per bar: skipped, valgrind is not installed");
-        return Ok(());
-    }
-    let server = Server::start(Exchange::default(), Duration::ZERO)?;
-    let tickers = tickers(1);
-    let mut counted = Vec::new();
-    for pages in [1, 3] {
-        let mut command = read_of_pages(pages, &tickers).command(bench, &server)?;
-        let bars = observed(&mut command)?.records;
-        counted.push((bars, instructions(&command)?));
-    }
-    let [(bars, instructions), (more_bars, more_instructions)] = counted[..] else {
-        return Ok(());
-    };
-    let per_bar = (more_instructions - instructions) / (more_bars - bars) as u64;
-    println!("  instructions per bar, from the gzipped bytes to the line: {per_bar}");
-    Ok(())
-}
-
-fn instructions(plain: &Command) -> Result<u64> {
-    let log = tempfile::NamedTempFile::new()?;
-    let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    command.arg(format!("--log-file={}", log.path().display()));
-    command.arg(plain.get_program()).args(plain.get_args());
-    seconds(&mut command)?;
-    let text = fs::read_to_string(log.path())?;
-    let line = text.lines().find(|line| line.contains("Collected :"));
-    let count = line.context("callgrind counted nothing")?.split(':').next_back();
-    Ok(count.unwrap_or_default().trim().parse()?)
 }
