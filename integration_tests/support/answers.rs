@@ -24,9 +24,9 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'/').add(b'?').add
 /// One ticker of each market that has a bar on every day on which the market is open.
 const ALWAYS_TRADED: [&str; 3] = ["SPY", "X:BTCUSD", "C:EURUSD"];
 
-const OUTSIDE_THE_PLAN: &str = "Your plan doesn't include this data timeframe.";
-const TODAY_TOO_EARLY: &str = "Attempted to request today's data before end of day.";
-const REVERSED: &str = "The parameter 'to' cannot be a time that occurs before 'from'";
+pub const OUTSIDE_THE_PLAN: &str = "Your plan doesn't include this data timeframe.";
+pub const TODAY_TOO_EARLY: &str = "Attempted to request today's data before end of day.";
+pub const REVERSED: &str = "The parameter 'to' cannot be a time that occurs before 'from'";
 
 /// Answers a request for a path and query as the API does.
 pub fn answer(market: &Market, path: &str, text: &str) -> Answer {
@@ -34,12 +34,10 @@ pub fn answer(market: &Market, path: &str, text: &str) -> Answer {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let query = Query::parse(text);
     match segments[..] {
-        ["v2", "aggs", "ticker", ticker, "range", multiplier, unit, from, to] => match BarSize::parse(multiplier, unit)
-        {
-            _ if ticker.is_empty() => error(400, "Ticker was incorrectly formatted"),
-            Some(size) => range(market, &Range { ticker, size, from, to }, &query),
-            None => error(400, "Could not parse the timespan"),
-        },
+        ["v2", "aggs", "ticker", "", ..] => error(400, "Ticker was incorrectly formatted"),
+        ["v2", "aggs", "ticker", ticker, "range", multiplier, unit, from, to] => {
+            range(market, &Range { ticker, multiplier, unit, from, to }, &query)
+        }
         ["v2", "aggs", "grouped", "locale", locale, "market", name, day] => match (locale, name) {
             ("us", "stocks") => grouped(market, "", day, &query),
             ("global", "crypto") => grouped(market, "X:", day, &query),
@@ -74,13 +72,17 @@ fn value_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 /// The segments of a path to the range endpoint.
 struct Range<'a> {
     ticker: &'a str,
-    size: BarSize,
+    multiplier: &'a str,
+    unit: &'a str,
     from: &'a str,
     to: &'a str,
 }
 
 fn range(market: &Market, asked: &Range, query: &Query) -> Answer {
     let zone = zone_of(asked.ticker);
+    let Some(size) = BarSize::parse(asked.multiplier, asked.unit) else {
+        return error(400, "Could not parse the timespan");
+    };
     let (Some(from), Some(to)) = (bound(zone, asked.from, 0), bound(zone, asked.to, 1)) else {
         return error(400, "Could not parse the time parameter: 'from'. Use YYYY-MM-DD or Unix MS Timestamps");
     };
@@ -90,17 +92,17 @@ fn range(market: &Market, asked: &Range, query: &Query) -> Answer {
     if let Some(refusal) = refusal(market, asked.ticker, from, to) {
         return refusal;
     }
-    let (from, to) = snapped_outward(asked.size, zone, from, to);
-    let shown = if ALWAYS_TRADED.contains(&asked.ticker) && asked.size == BarSize::DAY {
+    let (from, to) = snapped_outward(size, zone, from, to);
+    let shown = if ALWAYS_TRADED.contains(&asked.ticker) && size == BarSize::DAY {
         always_traded(market, asked.ticker, query.adjusted)
     } else {
-        market.shown(asked.size, asked.ticker, query.adjusted)
+        market.shown(size, asked.ticker, query.adjusted)
     };
     let mut bars = shown.range(from..=to);
     let page: Vec<_> = bars.by_ref().take(market.page_size.min(query.limit)).collect();
     let rows: Vec<String> = page.iter().map(|(start, bar)| row("", **start, bar)).collect();
     let next_url = match (bars.next(), page.last()) {
-        (Some(_), Some((last, _))) => next_url(asked, asked.size.end(zone, **last), query.limit),
+        (Some(_), Some((last, _))) => next_url(asked, size.end(zone, **last), query.limit),
         _ => String::new(),
     };
     let is_delayed = !market.shows_today && to >= midnight(zone, market.today(asked.ticker));
@@ -135,13 +137,15 @@ fn snapped_outward(size: BarSize, zone: Tz, from: i64, to: i64) -> (i64, i64) {
 }
 
 fn next_url(asked: &Range, from: i64, limit: usize) -> String {
-    let Range { ticker, size, to, .. } = asked;
+    let Range { ticker, multiplier, unit, to, .. } = asked;
     let ticker = utf8_percent_encode(ticker, ESCAPED);
     let cursor = URL_SAFE_NO_PAD.encode(format!("limit={limit}&sort=asc"));
-    let (multiplier, unit) = (size.multiplier, size.unit_name());
-    format!(
-        r#","next_url":"https://{NEXT_URL_HOST}/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{from}/{to}?cursor={cursor}""#
-    )
+    next_page(format!("/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{from}/{to}?cursor={cursor}"))
+}
+
+/// The field that names the next page by its path and query.
+pub fn next_page(target: String) -> String {
+    format!(r#","next_url":"https://{NEXT_URL_HOST}{target}""#)
 }
 
 /// The bars of a day of all tickers that begin with `prefix`; stocks have none.
@@ -257,7 +261,7 @@ fn row(head: &str, start: i64, bar: &TradedBar) -> String {
 }
 
 /// An answer around its rows; without rows there is neither `results` nor `count`.
-fn envelope(head: &str, adjusted: bool, rows: &[String], status: &str, next_url: &str) -> String {
+pub fn envelope(head: &str, adjusted: bool, rows: &[String], status: &str, next_url: &str) -> String {
     let count = rows.len();
     let (results, counted) = match count {
         0 => (String::new(), String::new()),

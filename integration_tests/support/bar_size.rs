@@ -46,17 +46,6 @@ impl BarSize {
         Some(BarSize { multiplier: multiplier.parse().ok()?, unit })
     }
 
-    /// The API's word for the unit.
-    pub fn unit_name(self) -> &'static str {
-        match self.unit {
-            Unit::Minute => "minute",
-            Unit::Hour => "hour",
-            Unit::Day => "day",
-            Unit::Week => "week",
-            Unit::Month => "month",
-        }
-    }
-
     pub fn is_intraday(self) -> bool {
         matches!(self.unit, Unit::Minute | Unit::Hour)
     }
