@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "what is public here is public for the modules of the simulation")]
 
 mod simulation;
+#[allow(dead_code, unused_imports, clippy::float_cmp, reason = "the tests use more of it")]
+mod support;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         None => random(options.seed, options.histories, &streams, options.threads),
     };
     let seconds = started.elapsed().as_secs_f64();
-    if let Some(failure) = totals.failure() {
+    if let Some(failure) = &totals.failure {
         println!("{failure}");
         return ExitCode::FAILURE;
     }

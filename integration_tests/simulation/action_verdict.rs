@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use super::actions::Read;
 use super::days::{Day, Zone, years_before};
-use super::faults::Fault;
 use super::history::{Player, Run};
 use super::market::{Row, Rows};
 use super::output::Line;
 use super::series::{Known, Series};
-use super::streams::{STREAMS, Source};
+use super::steps::Fault;
+use super::streams::STREAMS;
 
 /// A plan's history may begin this many days later than two years ago.
 const MARGIN: Day = 14;
@@ -70,19 +70,19 @@ fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: D
 
 impl Player<'_> {
     fn reads_events_of(&self, slot: usize, ticker: usize) -> bool {
-        let reads_all = STREAMS[self.setup.streams[slot]].source == Source::AllEvents;
+        let reads_all = STREAMS[self.setup.streams[slot]].reads_all;
         (reads_all || self.world.settings.tickers.contains(&ticker)) && !self.setup.tickers[ticker].contains(':')
     }
 
     fn reads<'a>(&self, run: &'a Run, slot: usize) -> impl DoubleEndedIterator<Item = &'a Read> {
         let stream = self.setup.streams[slot];
-        run.reads.iter().filter(move |read| read.stream == stream)
+        run.traffic.reads.iter().filter(move |read| read.stream == stream)
     }
 
     /// The first warning of a stream with these words.
     fn warning<'a>(&self, run: &'a Run, slot: usize, words: &str) -> Option<&'a str> {
         let subject = format!("{}: ", STREAMS[self.setup.streams[slot]].name);
-        run.output.told("WARN").find(|text| text.starts_with(&subject) && text.contains(words))
+        run.output.written.logs("WARN").into_iter().find(|text| text.starts_with(&subject) && text.contains(words))
     }
 
     /// What the STATE on this line of a run knows of each ticker.
@@ -99,10 +99,8 @@ impl Player<'_> {
         let first_again = lines.iter().position(is_again);
         // The last STATE before events come again has all tickers that differ in the backlog.
         let has_backlog = first_again.is_some_and(|first| next_state.is_none_or(|next| first < next));
-        let is_complete =
-            |line: &Line| matches!(line, Line::Status { stream: of, status } if *of == stream && status == "COMPLETE");
         let is_believed = self.warning(run, slot, "of only").is_none();
-        let is_last = next_state.is_none() && is_believed && lines.iter().any(is_complete);
+        let is_last = next_state.is_none() && is_believed && run.output.completes(stream);
         let known = |(ticker, series): (usize, &Series)| {
             let mut known = series.known.clone();
             if !self.reads_events_of(slot, ticker) {
@@ -122,26 +120,23 @@ impl Player<'_> {
 
     /// Checks a stream of splits or dividends after a run, and learns from it.
     pub fn check_events(&mut self, run: &Run, slot: usize, succeeded: bool) -> Result<(), String> {
-        let years = self.runner.api().market.plan.years;
+        let years = self.api().market.plan.years;
         let today = Zone::NewYork.day_at(run.finished);
         let floor = years.map_or(Day::MIN, |years| years_before(today, years));
-        let subject = |problem| format!("{}: {problem}", STREAMS[self.setup.streams[slot]].name);
-        self.check_emitted_events(run, slot, floor).map_err(subject)?;
+        self.check_emitted_events(run, slot, floor)?;
         if !succeeded {
             return Ok(());
         }
-        let last = self.reads(run, slot).next_back();
         let tickers = (0..self.setup.tickers.len()).filter(|ticker| self.reads_events_of(slot, *ticker));
         let known: Vec<(usize, &Known)> =
             tickers.map(|ticker| (ticker, &self.world.series[slot][ticker].known)).collect();
-        match last {
-            Some(last) => self.check_reads(run, slot, &known, floor).and_then(|is_believed| {
-                if is_believed { self.check_returned(run, slot, &known, last, floor) } else { Ok(()) }
-            }),
-            None if known.is_empty() => Ok(()),
-            None => Err("nothing was requested".to_owned()),
+        match self.reads(run, slot).next_back() {
+            Some(last) if self.check_reads(run, slot, &known, floor)? => {
+                self.check_returned(run, slot, &known, last, floor)?;
+            }
+            None if !known.is_empty() => return Err("nothing was requested".to_owned()),
+            _ => {}
         }
-        .map_err(subject)?;
         let last = self.world.tables[slot].checkpoints.last().expect("every run writes a STATE");
         for (series, known) in self.world.series[slot].iter_mut().zip(&last.known) {
             series.known = known.clone();

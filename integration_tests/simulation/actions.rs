@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::api::Api;
-use super::asked::Asked;
-use super::faults::Fault;
-use super::grouped::BadDay;
-use super::market::{Event, Row};
-use super::render::events_page;
+use crate::support::answers::next_page;
+
+use super::api::{Api, Asked, BadDay};
+use super::market::{Event, Key, Row};
+use super::render::events;
+use super::steps::Fault;
 use super::streams::{STREAMS, Size};
-use super::sync::Key;
 
 /// One pass over all pages of a stream.
 #[derive(Clone)]
@@ -29,7 +28,7 @@ pub struct Read {
 
 impl Api {
     pub fn events(&mut self, kind: &str, query: &str) -> (u16, String) {
-        let (now, number) = (self.clock.moment(), self.asked.len());
+        let (now, number) = (self.now(), self.traffic.asked.len());
         let parameter = |name| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let requested = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
         let cursor = parameter("cursor").map(|cursor| cursor.parse::<usize>().expect("a number"));
@@ -41,7 +40,14 @@ impl Api {
                 bad.left -= 1;
                 *bad
             });
-            self.reads.push(Read { stream, rows: BTreeMap::new(), requests: 0, has_next: false, unusable: 0, bad });
+            self.traffic.reads.push(Read {
+                stream,
+                rows: BTreeMap::new(),
+                requests: 0,
+                has_next: false,
+                unusable: 0,
+                bad,
+            });
         }
         let known_at = self.known_at(number, now);
         let mut rows = self.all_events(requested.as_deref(), now, known_at);
@@ -55,42 +61,30 @@ impl Api {
             rows.clear();
             next = None;
         }
-        let read = self.reads.last_mut().expect("pages follow the first one");
+        let read = self.traffic.reads.last_mut().expect("pages follow the first one");
         read.requests += 1;
         read.has_next = next.is_some();
         read.rows.extend(rows.iter().map(|(ticker, id, event)| ((*ticker, *id), Row::Event(*event))));
-        self.asked.push(Asked {
-            ticker: None,
-            size: Size::Event,
-            from: now,
-            to: now,
-            is_next_page: cursor.is_some(),
-            time: now,
-            was_empty: is_empty,
-            was_cached: false,
-            rows: rows.len(),
-        });
+        let asked = Asked::new(None, Size::Event, (now, now), cursor.is_some(), now);
+        self.traffic.asked.push(Asked { was_empty: is_empty, rows: rows.len(), ..asked });
         if self.takes_fault(number, Fault::Doubled) {
             rows = rows.iter().flat_map(|row| [*row, *row]).collect();
         }
         let list = requested.iter().map(|list| format!("ticker.any_of={}&", list.join(","))).collect::<String>();
-        let url = |next: usize| format!("https://api.massive.com/stocks/v1/{kind}?{list}cursor={next}");
-        let tickers = &self.market.tickers;
-        let shown = rows.iter().map(|(ticker, id, event)| (tickers[*ticker].name, *id, *event));
-        let mut body = events_page(kind, number as u64, next.map(url).as_deref(), shown);
+        let next_url = next.map(|next| format!("/stocks/v1/{kind}?{list}cursor={next}"));
         let mut unusable = Vec::new();
-        if self.has_unusable_rows && cursor.is_none() {
-            unusable.extend([r#"{"ticker":"AAPL"}"#, r#"{"id":"1","ticker":null}"#]);
-        }
         if requested.is_some() && self.takes_fault(number, Fault::Strays) {
-            unusable.push(r#"{"id":"2","ticker":"OTHER"}"#);
+            unusable.push(r#"{"id":"2","ticker":"OTHER"}"#.to_owned());
         }
-        for row in &unusable {
-            let comma = if body.contains("\"results\":[]") { "" } else { "," };
-            body = body.replacen("\"results\":[", &format!("\"results\":[{row}{comma}"), 1);
+        if self.has_unusable_rows && cursor.is_none() {
+            unusable.extend([r#"{"id":"1","ticker":null}"#, r#"{"ticker":"AAPL"}"#].map(str::to_owned));
         }
-        self.reads.last_mut().expect("there is one").unusable += unusable.len();
-        (200, body)
+        self.traffic.reads.last_mut().expect("there is one").unusable += unusable.len();
+        let tickers = &self.market.tickers;
+        let rows = rows.iter().map(|(ticker, id, event)| (tickers[*ticker].name, *id, *event));
+        unusable.extend(events(kind, number as u64, rows));
+        let (rows, next_url) = (unusable.join(","), next_url.map_or(String::new(), next_page));
+        (200, format!(r#"{{"status":"OK","request_id":"0","results":[{rows}]{next_url}}}"#))
     }
 
     /// The events of the requested tickers, or of all, in the order of tickers and days.
@@ -107,7 +101,7 @@ impl Api {
             }
         }
         rows.sort_by_key(|(ticker, id, event)| (names[*ticker], event.day, *id));
-        if let Some(bad) = self.reads.last().and_then(|read| read.bad) {
+        if let Some(bad) = self.traffic.reads.last().and_then(|read| read.bad) {
             let mut tickers: Vec<usize> = rows.iter().map(|row| row.0).collect();
             tickers.dedup();
             tickers.truncate(if bad.is_empty { 0 } else { tickers.len() / 3 });

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::asked::Asked;
+use super::api::Asked;
 use super::check::Check;
 use super::days::Zone;
 use super::history::{Player, Run};
-use super::market::Row;
+use super::market::{Key, Row};
 use super::output::Line;
 use super::series::{Known, Series, Within};
 use super::steps::Kill;
 use super::streams::STREAMS;
-use super::sync::Key;
 
 /// The most requests of a sync, and log messages of a level, in a description.
 const MAX_TOLD: usize = 12;
@@ -21,32 +20,19 @@ impl Player<'_> {
     /// Checks a stream after a run, and updates what is known about it.
     pub fn check_stream(&mut self, run: &Run, slot: usize, began: usize, succeeded: bool) -> Result<(), String> {
         let stream = &STREAMS[self.setup.streams[slot]];
+        let told = |problem| format!("{}: {problem}", stream.name);
         if stream.is_events() {
-            return self.check_events(run, slot, succeeded);
+            return self.check_events(run, slot, succeeded).map_err(told);
         }
         let before = self.world.tables[slot].values_at(began);
         let withheld = if stream.is_market() { self.withheld(run, slot) } else { BTreeSet::new() };
         for ticker in 0..self.setup.tickers.len() {
-            let is_read = stream.is_market() || self.world.settings.tickers.contains(&ticker);
-            if !is_read {
-                continue;
+            if stream.reads_all || self.world.settings.tickers.contains(&ticker) {
+                let mut series = std::mem::take(&mut self.world.series[slot][ticker]);
+                let result = self.check(run, slot, ticker, &before, &withheld).all(&mut series, succeeded);
+                self.world.series[slot][ticker] = series;
+                result.map_err(told)?;
             }
-            let mut series = std::mem::take(&mut self.world.series[slot][ticker]);
-            let result = {
-                let check = self.check(run, slot, ticker, &before, &withheld);
-                check.note_changes(&mut series);
-                let all = check.check_emitted(&series, &run.served);
-                let all = all.and_then(|()| check.check_doubles(&series));
-                match all {
-                    Ok(()) if succeeded => check.check_table(&series).and_then(|()| check.check_requests(&series)),
-                    all => all,
-                }
-                .map(|()| {
-                    check.learn(&mut series, succeeded);
-                })
-            };
-            self.world.series[slot][ticker] = series;
-            result.map_err(|problem| format!("{}: {problem}", stream.name))?;
         }
         if stream.is_market() {
             // A day is known of all tickers, or of none.
@@ -84,17 +70,15 @@ impl Player<'_> {
         withheld: &'b BTreeSet<i64>,
     ) -> Check<'b> {
         let stream = &STREAMS[self.setup.streams[slot]];
-        let mut api = self.runner.api();
+        let mut api = self.api();
         let zone = if stream.is_market() { Zone::NewYork } else { api.market.tickers[ticker].zone };
         let of_series = |asked: &&Asked| match asked.ticker {
             Some(of) => !stream.is_market() && of == ticker && asked.size == stream.size,
             None => stream.is_market() && asked.size == stream.size,
         };
-        let asked: Vec<&Asked> = run.asked.iter().filter(of_series).collect();
+        let asked: Vec<&Asked> = run.traffic.asked.iter().filter(of_series).collect();
         let ended = asked.last().map_or(run.started, |asked| asked.time);
         let adjusted = self.world.settings.adjusted && !stream.is_market();
-        let shown = api.shown(ticker, stream.size, adjusted, ended);
-        let floor = api.market.floor(zone, ended);
         let emitted = run.output.lines[..run.lines].iter().filter_map(|line| match line {
             Line::Record { stream: of, key, row } if *of == self.setup.streams[slot] && key.0 == ticker => {
                 Some((key.1, *row))
@@ -104,21 +88,17 @@ impl Player<'_> {
         Check {
             stream,
             ticker,
-            name: self.setup.tickers[ticker],
             zone,
+            setup: self.setup,
             settings: &self.world.settings,
             table: &self.world.tables[slot],
             before,
             emitted: emitted.collect(),
             asked,
-            faults: &run.faults,
-            started: run.started,
-            finished: run.finished,
+            run,
             shown_first: run.shown_first[slot][ticker].clone(),
-            shown,
-            floor,
-            refuses_earlier: api.market.plan.refuses_earlier,
-            page_size: api.market.page_size,
+            shown: api.shown(ticker, stream.size, adjusted, ended),
+            floor: api.market.floor(zone, ended),
             has_state: run.has_state[slot],
             withheld,
         }
@@ -126,7 +106,7 @@ impl Player<'_> {
 
     /// A sync fails only for what went wrong with the responses, or if the plan shows nothing of what is wanted.
     pub fn check_failure(&self, run: &Run) -> Result<(), String> {
-        let api = self.runner.api();
+        let api = self.api();
         let is_below = |ticker: &usize| {
             let zone = api.market.tickers[*ticker].zone;
             let end = self.world.settings.end.map_or(i64::MAX, |end| zone.midnight(end));
@@ -136,8 +116,7 @@ impl Player<'_> {
         if is_excused || self.world.settings.tickers.iter().any(is_below) {
             return Ok(());
         }
-        let errors: Vec<&str> = run.output.told("ERROR").collect();
-        Err(format!("the sync failed: {errors:?}"))
+        Err(format!("the sync failed: {:?}", run.output.written.errors()))
     }
 
     /// After a failed run the platform goes on from a STATE of its choice.
@@ -172,26 +151,18 @@ impl Player<'_> {
 
     /// What a run was, for people.
     pub fn told(&self, run: &Run, kill: Option<Kill>) -> String {
-        let mut told = format!("sync {}: {}; ", self.syncs, run.output.sequence(run.lines));
-        let end = match kill {
-            None => format!("exit code {}", run.output.exit_code),
-            Some(Kill { back, keeps_rest, .. }) => format!(
-                "killed after {} of {} lines, resumed from {back} STATEs before the last, later rows are {}",
-                run.lines,
-                run.output.lines.len(),
-                if keeps_rest { "kept" } else { "lost" }
-            ),
-        };
-        told.push_str(&end);
-        for (at, fault) in &run.faults {
-            write!(told, "\n    response {at} {}", fault.tell()).expect("a string");
-        }
-        let api = self.runner.api();
-        for asked in run.asked.iter().take(MAX_TOLD) {
+        let Run { output, faults, lines, .. } = run;
+        let mut told = format!("sync {}: {}", self.syncs, output.sequence(*lines));
+        write!(told, "; of {} lines; {kill:?}; {faults:?}", output.lines.len()).expect("a string");
+        let api = self.api();
+        for asked in run.traffic.asked.iter().take(MAX_TOLD) {
             write!(told, "\n    request {}", asked.tell(&api.market)).expect("a string");
         }
-        for level in ["ERROR", "WARN", "INFO"] {
-            for text in run.output.told(level).take(MAX_TOLD) {
+        for error in output.written.errors() {
+            write!(told, "\n    {error}").expect("a string");
+        }
+        for level in ["WARN", "INFO"] {
+            for text in output.written.logs(level).iter().take(MAX_TOLD) {
                 write!(told, "\n    {level} {text}").expect("a string");
             }
         }

@@ -1,10 +1,9 @@
 //! What changed between syncs, and until when the destination must have followed.
 
-use super::asked::Asked;
+use super::api::Asked;
 use super::check::Check;
 use super::days::{Day, month_of};
-use super::market::Row;
-use super::market::Rows;
+use super::market::{Row, Rows};
 use super::series::{Known, Series, Within, last_two_sessions};
 
 impl Check<'_> {
@@ -20,7 +19,7 @@ impl Check<'_> {
         // What lies behind the last row of an interrupted run may have been read as empty before.
         let is_read = self.stream.is_market() || series.is_interrupted;
         let reach = if is_read { series.ever.reach } else { self.starts_before().next_back() };
-        let is_only_split = !series.is_touched && self.faults.is_empty() && !self.stream.is_market();
+        let is_only_split = !series.is_touched && self.run.faults.is_empty() && !self.stream.is_market();
         if let (Some(before), Some(reach)) = (series.shown.clone(), reach) {
             let split_day = self.first_day_after_split(&before);
             let within = match split_day {
@@ -40,7 +39,7 @@ impl Check<'_> {
                 let within = self.within(*start);
                 series.change(*start, within);
                 // What this sync was shown wrongly, it cannot have verified.
-                let is_new_day = series.is_new_day(self.started);
+                let is_new_day = series.is_new_day(self.run.started);
                 series.changes.entry(*start).and_modify(|change| change.days += u32::from(is_new_day));
             }
         }
@@ -91,7 +90,7 @@ impl Check<'_> {
         let rows = self.asked.iter().rev().find(|asked| asked.from == start).map_or(0, |asked| asked.rows);
         let last = self.table.rows.keys().map(|key| key.1).filter(|day| *day < start).max();
         let is_noticed = rows == 0 || last.is_some_and(|last| 2 * rows < before(last).count());
-        let is_recent = self.zone.day_at(self.started) < self.zone.day_at(start) + 5;
+        let is_recent = self.zone.day_at(self.run.started) < self.zone.day_at(start) + 5;
         if is_noticed && is_recent { Within::NextSync } else { Within::EveryBlock }
     }
 

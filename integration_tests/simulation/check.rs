@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::asked::Asked;
+use super::api::Asked;
 use super::days::{Day, Zone, is_weekday, month_of, year_of};
-use super::faults::Fault;
-use super::market::{Row, Rows};
+use super::history::{Run, Settings};
+use super::market::{Key, Row, Rows};
 use super::series::{Known, Series, blocks};
+use super::steps::Setup;
 use super::streams::{Size, Stream};
-use super::sync::{Key, Settings};
 use super::table::Table;
 
 /// One series in one sync.
 pub struct Check<'a> {
     pub stream: &'static Stream,
     pub ticker: usize,
-    pub name: &'static str,
     pub zone: Zone,
+    pub setup: &'a Setup,
     pub settings: &'a Settings,
     pub table: &'a Table,
     /// What was at the keys that the sync wrote.
@@ -25,15 +25,11 @@ pub struct Check<'a> {
     /// What it emitted of this series, in order.
     pub emitted: Vec<(i64, Row)>,
     pub asked: Vec<&'a Asked>,
-    pub faults: &'a [(usize, Fault)],
-    pub started: i64,
-    pub finished: i64,
+    pub run: &'a Run,
     pub shown_first: Arc<Rows>,
     pub shown: Arc<Rows>,
     /// Where the plan's history began, at the start and at the last request.
     pub floor: i64,
-    pub refuses_earlier: bool,
-    pub page_size: usize,
     /// Whether a STATE was handed in.
     pub has_state: bool,
     /// Days of the whole market that come back with fewer rows than there were: their rows are kept as they are.
@@ -41,6 +37,23 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Checks everything, and notes what is known of the series after the sync.
+    pub fn all(&self, series: &mut Series, succeeded: bool) -> Result<(), String> {
+        self.note_changes(series);
+        self.check_emitted(series)?;
+        self.check_doubles(series)?;
+        if succeeded {
+            self.check_table(series)?;
+            self.check_requests(series)?;
+        }
+        self.learn(series, succeeded);
+        Ok(())
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.setup.tickers[self.ticker]
+    }
+
     pub fn size(&self) -> Size {
         self.stream.size
     }
@@ -65,7 +78,7 @@ impl Check<'_> {
 
     /// The first moment that a configuration without a state asks for; of the rolling default, a day later or earlier.
     pub fn configured_since(&self, slack: Day) -> i64 {
-        let today = self.zone.day_at(self.started);
+        let today = self.zone.day_at(self.run.started);
         let after_end = today.min(self.settings.end.map_or(today, |end| end + 1));
         let first = self.settings.start.unwrap_or(after_end - 7 + slack);
         self.zone.midnight(self.size().first_day(first))
@@ -139,13 +152,13 @@ impl Check<'_> {
     }
 
     /// What is known of the series after the sync.
-    pub fn learn(&self, series: &mut Series, succeeded: bool) {
+    fn learn(&self, series: &mut Series, succeeded: bool) {
         let since = self.required_since(series);
         let widest = self.configured_since(-1).min(since);
         series.ever.since = Some(series.ever.since.map_or(widest, |ever| ever.min(widest)));
         series.ever.reach = series.ever.reach.max(self.rows().map(|(start, _)| start).next_back());
         series.shown = Some(self.shown.clone());
-        series.count(self.started, succeeded);
+        series.count(self.run.started, succeeded);
         if !succeeded {
             return;
         }
@@ -157,7 +170,7 @@ impl Check<'_> {
             self.is_wanted(**start, since, &series.known)
                 && self.table.rows.contains_key(&(self.ticker, **start))
                 && !series.suspects.contains_key(start)
-                && self.size().is_final(self.zone, **start, self.started)
+                && self.size().is_final(self.zone, **start, self.run.started)
         });
         if since < i64::MAX && (wanted.is_some() || series.known.reach.is_some()) {
             series.known.since = Some(series.known.since.map_or(since, |known| known.min(since)));

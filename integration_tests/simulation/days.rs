@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeZone, Utc};
-use chrono_tz::America::New_York;
+use chrono::{Datelike, Months, NaiveDate};
+
+use crate::support::days::{moment_at, new_york_midnight};
 
 /// Days since 1970.
 pub type Day = i64;
@@ -22,16 +23,8 @@ pub enum Zone {
 /// Days outside of these occur only as bounds of requests, where an hour does not matter.
 const KNOWN: std::ops::Range<Day> = 18_000..21_500;
 
-static NEW_YORK_MIDNIGHTS: LazyLock<Vec<i64>> = LazyLock::new(|| {
-    let midnight = |day| {
-        New_York
-            .from_local_datetime(&date(day).and_time(NaiveTime::MIN))
-            .earliest()
-            .expect("clocks change later in the night")
-            .timestamp_millis()
-    };
-    KNOWN.map(midnight).collect()
-});
+static NEW_YORK_MIDNIGHTS: LazyLock<Vec<i64>> =
+    LazyLock::new(|| KNOWN.map(|day| new_york_midnight(date(day))).collect());
 
 impl Zone {
     /// The midnight that begins a day.
@@ -102,8 +95,7 @@ pub fn years_before(today: Day, years: u32) -> Day {
 
 /// A moment for people.
 pub fn tell(moment: i64) -> String {
-    let moment: DateTime<Utc> = DateTime::from_timestamp_millis(moment).expect("a moment");
-    moment.format("%Y-%m-%d %H:%M").to_string()
+    moment_at(moment).format("%Y-%m-%d %H:%M").to_string()
 }
 
 /// A day for people.

@@ -1,18 +1,19 @@
 //! What happens between syncs: to the market, to the plan's responses, and to the settings.
 
-use super::days::{Day, HOUR, MINUTE, Zone, is_weekday, tell, tell_day};
-use super::grouped::BadDay;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::api::BadDay;
+use super::days::{Day, HOUR, MINUTE, Zone, is_weekday, tell};
 use super::history::Player;
-use super::market::{Split, Ticker};
+use super::market::{Bar, Split, Ticker};
 use super::steps::{Field, KnownFrom, Pick, Step};
-use super::sync::Settings;
 use super::world::ALWAYS_TRADED;
 
 impl Player<'_> {
-    /// Applies a step that is not a sync, and describes it.
-    pub fn happen(&mut self, step: &Step) -> String {
-        let runner = self.runner;
-        let mut api = runner.api();
+    /// Applies a step that is not a sync; returns where the bars begin that it changes.
+    pub fn happen(&mut self, step: &Step) -> Vec<i64> {
+        let mut api = self.api.lock().expect("no panic");
         let now = self.world.now;
         let today = Zone::NewYork.day_at(now);
         for ticker in step.touched(self.setup.tickers.len()) {
@@ -20,73 +21,63 @@ impl Player<'_> {
                 series[ticker].is_touched = true;
             }
         }
+        let settings = &mut self.world.settings;
         match *step {
             Step::Wait(minutes) => {
                 // A split that became known during the last sync stays known.
                 self.world.now = now.max(now - now.rem_euclid(MINUTE) + minutes * MINUTE + 17_000);
-                format!("{minutes} minutes pass")
             }
             Step::NextDay(minutes) => {
                 self.world.now = Zone::NewYork.midnight(today + 1) + minutes * MINUTE + 17_000;
-                format!("the next day comes: {}", tell(self.world.now))
             }
-            Step::Correct { ticker, pick, field, by } => {
-                let floor = api.market.floor(api.market.tickers[ticker].zone, now);
-                let ticker_of = &mut api.market.tickers[ticker];
-                let Some(start) = ticker_of.pick(pick, floor, now) else {
-                    return "nothing to correct".to_owned();
-                };
-                let bar = ticker_of.bars.get_mut(&start).expect("picked");
-                self.world.corrections.push((ticker, start, *bar));
-                let by = f64::from(by) / 100.0;
-                match field {
-                    Field::Open => bar.open += by,
-                    Field::Close => bar.close += by,
-                    Field::Volume => bar.volume += by,
-                    Field::Vwap => bar.vwap += by,
-                    Field::Trades => bar.trades += 1,
-                }
-                format!("{field:?} of {} at {} is corrected", ticker_of.name, tell(start))
-            }
-            Step::TakeBack => {
-                let Some((ticker, start, bar)) = self.world.corrections.pop() else {
-                    return "no correction to take back".to_owned();
-                };
-                let ticker = &mut api.market.tickers[ticker];
-                if let Some(place) = ticker.bars.get_mut(&start) {
-                    *place = bar;
-                }
-                format!("the correction of {} at {} is taken back", ticker.name, tell(start))
-            }
-            Step::Lapse => {
-                (api.market.plan.years, api.market.plan.shows_today) = (Some(2), false);
-                "the plan shows only two years, without today".to_owned()
-            }
-            Step::SetBack(days) => {
-                self.world.now = Zone::NewYork.midnight(today - days) + HOUR;
-                format!("the clock is set back to {}", tell(self.world.now))
-            }
+            Step::SetBack(days) => self.world.now = Zone::NewYork.midnight(today - days) + HOUR,
+            Step::Lapse => (api.market.plan.years, api.market.plan.shows_today) = (Some(2), false),
             Step::BadDay { days_ago, is_empty, requests } => {
                 let mut day: Day = today - days_ago;
                 while !is_weekday(day) {
                     day -= 1;
                 }
                 api.bad_days.push(BadDay { day, is_empty, left: requests });
-                let what = if is_empty { "empty" } else { "a third" };
-                format!("the whole market of {} is {what} for {requests} requests", tell_day(day))
             }
-            Step::Split { ticker, .. } | Step::Unsplit { ticker } | Step::Redate { ticker, .. } => {
-                api.market.tickers[ticker].change_splits(step, now)
+            Step::TakeBack => {
+                if let Some((ticker, start, bar)) = self.world.corrections.pop() {
+                    api.market.tickers[ticker].bars.entry(start).and_modify(|place| *place = bar);
+                    return vec![start];
+                }
             }
-            Step::Settle { ticker }
+            Step::Correct { ticker, .. }
+            | Step::Settle { ticker }
             | Step::Late { ticker, .. }
             | Step::Remove { ticker, .. }
             | Step::Delist { ticker } => {
                 let floor = api.market.floor(api.market.tickers[ticker].zone, now);
-                api.market.tickers[ticker].change_bars(step, floor, now)
+                let changed = api.market.tickers[ticker].change_bars(step, floor, now);
+                if matches!(step, Step::Correct { .. }) {
+                    self.world.corrections.extend(changed.iter().map(|(start, bar)| (ticker, *start, *bar)));
+                }
+                return changed.into_iter().map(|(start, _)| start).collect();
             }
-            _ => self.world.settings.change(step, today, &self.setup.tickers),
+            Step::Split { ticker, .. } | Step::Unsplit { ticker } | Step::Redate { ticker, .. } => {
+                api.market.tickers[ticker].change_splits(step, now);
+            }
+            Step::Start(days_ago) => {
+                settings.start = days_ago.map(|days| today - days);
+                settings.end = settings.end.filter(|end| settings.start.is_none_or(|start| start <= *end));
+            }
+            Step::End(days_ago) => {
+                let end = days_ago.map(|days| today - days);
+                settings.end = end.map(|end| settings.start.map_or(end, |start| end.max(start)));
+            }
+            Step::ToggleAdjusted => settings.adjusted = !settings.adjusted,
+            Step::AddTicker(ticker) if settings.tickers.contains(&ticker) => {}
+            Step::AddTicker(ticker) => settings.tickers.push(ticker),
+            Step::RemoveTicker(ticker) if settings.tickers.len() > 1 => {
+                settings.tickers.retain(|other| *other != ticker)
+            }
+            Step::RemoveTicker(_) => {}
+            Step::Sync { .. } => unreachable!("a sync is played"),
         }
+        Vec::new()
     }
 }
 
@@ -107,149 +98,107 @@ impl Step {
     }
 }
 
-impl Settings {
-    /// Changes a setting, and describes the change.
-    fn change(&mut self, step: &Step, today: Day, names: &[&str]) -> String {
+impl Ticker {
+    /// Changes bars; returns those that were picked, as they were.
+    fn change_bars(&mut self, step: &Step, floor: i64, now: i64) -> Vec<(i64, Bar)> {
         match *step {
-            Step::Start(days_ago) => {
-                self.start = days_ago.map(|days| today - days);
-                self.end = self.end.filter(|end| self.start.is_none_or(|start| start <= *end));
-                format!("start_date is {}", tell_setting(self.start))
-            }
-            Step::End(days_ago) => {
-                let end = days_ago.map(|days| today - days);
-                self.end = end.map(|end| self.start.map_or(end, |start| end.max(start)));
-                format!("end_date is {}", tell_setting(self.end))
-            }
-            Step::ToggleAdjusted => {
-                self.adjusted = !self.adjusted;
-                format!("adjusted is {}", self.adjusted)
-            }
-            Step::AddTicker(ticker) => {
-                if !self.tickers.contains(&ticker) {
-                    self.tickers.push(ticker);
+            Step::Correct { pick, field, by, .. } => {
+                let picked = pick.bars(&self.bars, 1, floor..now);
+                for (start, bar) in &picked {
+                    self.bars.insert(*start, bar.corrected(field, f64::from(by) / 100.0));
                 }
-                format!("{} is added", names[ticker])
+                picked
             }
-            Step::RemoveTicker(ticker) => {
-                if self.tickers.len() > 1 {
-                    self.tickers.retain(|other| *other != ticker);
+            Step::Settle { .. } => {
+                let picked = Pick::Last(0).bars(&self.bars, 1, i64::MIN..now);
+                if let Some((last, _)) = picked.first() {
+                    let session = self.zone.midnight(self.zone.day_at(*last))..=*last;
+                    for (_, bar) in self.bars.range_mut(session) {
+                        bar.volume += 3.0;
+                        bar.trades += 1;
+                    }
                 }
-                format!("{} is removed", names[ticker])
+                picked
             }
-            _ => unreachable!("no setting"),
+            Step::Late { pick, count, .. } => {
+                let picked = pick.bars(&self.hidden, count, i64::MIN..now);
+                self.hidden.retain(|start, _| !picked.iter().any(|(late, _)| late == start));
+                self.bars.extend(picked.iter().copied());
+                picked
+            }
+            // Its bars show which days are holidays of the whole market.
+            _ if self.name == ALWAYS_TRADED => Vec::new(),
+            Step::Remove { pick, count, .. } => {
+                let picked = pick.bars(&self.bars, count, floor..now);
+                self.bars.retain(|start, _| !picked.iter().any(|(removed, _)| removed == start));
+                self.hidden.extend(picked.iter().copied());
+                picked
+            }
+            _ => {
+                self.bars.retain(|start, _| *start < now);
+                self.hidden.retain(|start, _| *start < now);
+                Vec::new()
+            }
+        }
+    }
+
+    fn change_splits(&mut self, step: &Step, now: i64) {
+        match *step {
+            Step::Split { in_days, ratio, known, .. } if !self.name.contains(':') => {
+                let first_day = Zone::NewYork.day_at(now) + in_days;
+                let midnight = Zone::NewYork.midnight(first_day);
+                let known_from = match known {
+                    KnownFrom::Now => now,
+                    KnownFrom::Midnight => midnight.max(now),
+                    KnownFrom::Evening => (midnight - 4 * HOUR).max(now),
+                };
+                self.splits.push(Split { first_day, ratio, known_from, known_until: i64::MAX });
+            }
+            Step::Unsplit { .. } => {
+                if let Some(split) = self.splits.iter_mut().rev().find(|split| split.known_until == i64::MAX) {
+                    split.known_until = now;
+                }
+            }
+            Step::Redate { days, .. } => {
+                if let Some(split) = self.splits.last_mut() {
+                    split.first_day -= days;
+                }
+            }
+            _ => {}
         }
     }
 }
 
-impl Ticker {
-    /// Changes several bars, and describes the change.
-    fn change_bars(&mut self, step: &Step, floor: i64, now: i64) -> String {
-        match *step {
-            Step::Settle { .. } => {
-                let Some(last) = self.pick(Pick::Last(0), i64::MIN, now) else {
-                    return "nothing to settle".to_owned();
-                };
-                let day = self.zone.day_at(last);
-                let session = self.zone.midnight(day)..=last;
-                for (_, bar) in self.bars.range_mut(session) {
-                    bar.volume += 3.0;
-                    bar.trades += 1;
-                }
-                format!("volumes of {} on {} settle", self.name, tell_day(day))
-            }
-            Step::Late { pick, count, .. } => {
-                let starts = self.pick_some(pick, count, i64::MIN, now, true);
-                for start in &starts {
-                    let bar = self.hidden.remove(start).expect("picked");
-                    self.bars.insert(*start, bar);
-                }
-                format!("bars of {} come late: {}", self.name, tell_all(&starts))
-            }
-            // Its bars show which days are holidays of the whole market.
-            Step::Remove { .. } | Step::Delist { .. } if self.name == ALWAYS_TRADED => {
-                format!("{} keeps its bars", self.name)
-            }
-            Step::Remove { pick, count, .. } => {
-                let starts = self.pick_some(pick, count, floor, now, false);
-                for start in &starts {
-                    let bar = self.bars.remove(start).expect("picked");
-                    self.hidden.insert(*start, bar);
-                }
-                format!("bars of {} vanish: {}", self.name, tell_all(&starts))
-            }
-            Step::Delist { .. } => {
-                self.bars.retain(|start, _| *start < now);
-                self.hidden.retain(|start, _| *start < now);
-                format!("{} has no more bars", self.name)
-            }
-            _ => unreachable!("no change of bars"),
+impl Bar {
+    fn corrected(mut self, field: Field, by: f64) -> Bar {
+        match field {
+            Field::Open => self.open += by,
+            Field::Close => self.close += by,
+            Field::Volume => self.volume += by,
+            Field::Vwap => self.vwap += by,
+            Field::Trades => self.trades += 1,
         }
+        self
     }
+}
 
-    /// Changes the splits, and describes the change.
-    fn change_splits(&mut self, step: &Step, now: i64) -> String {
-        match *step {
-            Step::Split { in_days, ratio, known, .. } => {
-                if self.name.contains(':') {
-                    return format!("{} knows no splits", self.name);
-                }
-                let first_day = Zone::NewYork.day_at(now) + in_days;
-                let known_from = match known {
-                    KnownFrom::Now => now,
-                    KnownFrom::Midnight => Zone::NewYork.midnight(first_day).max(now),
-                    KnownFrom::Evening => (Zone::NewYork.midnight(first_day) - 4 * HOUR).max(now),
-                };
-                self.splits.push(Split { first_day, ratio, known_from, known_until: i64::MAX });
-                format!(
-                    "{} is split {ratio}:1, first day {}, known from {}",
-                    self.name,
-                    tell_day(first_day),
-                    tell(known_from)
-                )
-            }
-            Step::Unsplit { .. } => {
-                let Some(split) = self.splits.iter_mut().rev().find(|split| split.known_until == i64::MAX) else {
-                    return "no split to remove".to_owned();
-                };
-                split.known_until = now;
-                format!("the split of {} on {} is removed", self.name, tell_day(split.first_day))
-            }
-            Step::Redate { days, .. } => {
-                let Some(split) = self.splits.last_mut() else {
-                    return "no split to date back".to_owned();
-                };
-                split.first_day -= days;
-                format!("the split of {} is dated back to {}", self.name, tell_day(split.first_day))
-            }
-            _ => unreachable!("no split"),
-        }
-    }
-
-    /// A bar that is there, from some moment on and before another.
-    fn pick(&self, pick: Pick, from: i64, to: i64) -> Option<i64> {
-        self.pick_some(pick, 1, from, to, false).first().copied()
-    }
-
-    /// Neighbouring bars, shown or hidden ones.
-    fn pick_some(&self, pick: Pick, count: usize, from: i64, to: i64, hidden: bool) -> Vec<i64> {
-        let bars = if hidden { &self.hidden } else { &self.bars };
-        let starts: Vec<i64> = bars.range(from.min(to)..to).map(|(start, _)| *start).collect();
-        let last = starts.len().saturating_sub(1);
-        let first = match pick {
+impl Pick {
+    /// Neighbouring bars.
+    fn bars(self, bars: &BTreeMap<i64, Bar>, count: usize, within: Range<i64>) -> Vec<(i64, Bar)> {
+        let bars = bars.range(within.start.min(within.end)..within.end);
+        let bars: Vec<(i64, Bar)> = bars.map(|(start, bar)| (*start, *bar)).collect();
+        let last = bars.len().saturating_sub(1);
+        let first = match self {
             Pick::First(number) => number.min(last),
             Pick::Last(number) => last.saturating_sub(number),
             Pick::Any(place) => last * place / 1000,
         };
-        starts.into_iter().skip(first).take(count).collect()
+        bars.into_iter().skip(first).take(count).collect()
     }
 }
 
-fn tell_all(starts: &[i64]) -> String {
+/// Some moments for people.
+pub fn tell_all(starts: &[i64]) -> String {
     let told: Vec<String> = starts.iter().take(8).map(|start| tell(*start)).collect();
-    if told.is_empty() { "none".to_owned() } else { told.join(", ") }
-}
-
-fn tell_setting(day: Option<Day>) -> String {
-    day.map_or("not set".to_owned(), tell_day)
+    told.join(", ")
 }

@@ -1,17 +1,14 @@
 //! Every history of a few events in a small world; each also killed after every line and resumed from every STATE.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::Arc;
 
 use super::days::{Zone, day};
-use super::faults::Fault;
 use super::history::Player;
 use super::market::{Plan, Split};
 use super::output::Line;
-use super::play::{Problem, Totals, play, tell_failure};
-use super::steps::{Field, Kill, KnownFrom, Pick, Setup, Step};
+use super::play::{Problem, Totals, play, play_all};
+use super::steps::{Fault, Field, Kill, KnownFrom, Pick, Setup, Step};
 use super::streams::STREAMS;
-use super::sync::Runner;
 
 /// What can happen, each with the sync that follows.
 fn events() -> Vec<Vec<Step>> {
@@ -51,7 +48,7 @@ fn beginning() -> chrono::NaiveDate {
 
 /// Two tickers, a handful of days, two pages.
 fn setup(stream: usize) -> Setup {
-    let is_market = STREAMS[stream].reads_all();
+    let is_market = STREAMS[stream].reads_all;
     let is_events = STREAMS[stream].is_events();
     let (dense, start) = if STREAMS[stream].size.is_long() { (60, 30) } else { (12, 7) };
     Setup {
@@ -88,63 +85,43 @@ fn history(number: usize, length: u32, events: &[Vec<Step>]) -> Vec<Step> {
 
 /// Plays every history of `length` events, for each stream.
 pub fn all(length: u32, kills: bool, streams: &[usize], threads: usize) -> Totals {
-    let (next, totals, events) = (AtomicU64::new(0), Totals::default(), events());
+    let events = events();
     let count = events.len().pow(length);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let runner = Runner::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed) as usize;
-                    if number >= count * streams.len() || totals.is_over() {
-                        return;
-                    }
-                    let setup = setup(streams[number / count]);
-                    let steps = history(number % count, length, &events);
-                    let mut player = Player::new(&runner, &setup, false);
-                    let result = if kills {
-                        with_kills(&mut player, &steps)
-                    } else {
-                        play(&mut player, &steps).map_err(|_| steps)
-                    };
-                    totals.add(player.syncs, player.requests);
-                    if let Err(steps) = result {
-                        totals.fail(|| tell_failure(&runner, &setup, &steps));
-                    }
-                }
-            });
-        }
-    });
-    totals
+    let numbers = 0..(count * streams.len()) as u64;
+    let history = |number| {
+        let number = number as usize;
+        (setup(streams[number / count]), history(number % count, length, &events))
+    };
+    play_all(numbers, threads, history, if kills { with_kills } else { play })
 }
 
-/// Plays a history; also kills each of its syncs after every line, and plays the rest. An error contains the failing
-/// steps.
-fn with_kills(player: &mut Player, steps: &[Step]) -> Result<(), Vec<Step>> {
+/// Plays a history; also kills each of its syncs after every line, and plays the rest.
+fn with_kills(player: &mut Player, steps: &[Step]) -> Result<(), Problem> {
+    let problem = |text| Problem { text, steps: steps.to_vec() };
     for (number, step) in steps.iter().enumerate() {
         let Step::Sync { faults, .. } = step else {
-            play(player, std::slice::from_ref(step)).map_err(|_| steps.to_vec())?;
+            player.play(step).map_err(problem)?;
             continue;
         };
         let world = player.world.clone();
-        let run = player.run(faults.clone()).map_err(|_| steps.to_vec())?;
-        let market = player.runner.api().market.clone();
+        let run = player.run(faults.clone()).map_err(problem)?;
+        let market = player.api().market.clone();
         // The last one has nothing after it that could be resumed.
         let kills = if number + 1 < steps.len() { kills(&run.output.lines) } else { Vec::new() };
         for kill in kills {
             player.world = world.clone();
-            player.runner.api().market = market.clone();
-            player.runner.api().begin(Vec::new());
-            let settled = player.settle(run.clone(), Some(kill)).map_err(|text| Problem { text, steps: 0 });
-            settled.and_then(|()| play(player, &steps[number + 1..])).map_err(|_| {
-                let mut killed = steps.to_vec();
-                killed[number] = Step::Sync { faults: faults.clone(), kill: Some(kill) };
-                killed
+            player.api().market = market.clone();
+            player.api().begin(Arc::default(), Vec::new());
+            let killed = Step::Sync { faults: faults.clone(), kill: Some(kill) };
+            let settled = player.settle(run.clone(), Some(kill)).map_err(|text| Problem { text, steps: Vec::new() });
+            settled.and_then(|()| play(player, &steps[number + 1..])).map_err(|rest| {
+                let steps = [&steps[..number], &[killed], &rest.steps].concat();
+                Problem { steps, ..rest }
             })?;
         }
         player.world = world;
-        player.runner.api().market = market;
-        player.settle(run, None).map_err(|_| steps.to_vec())?;
+        player.api().market = market;
+        player.settle(run, None).map_err(problem)?;
     }
     Ok(())
 }

@@ -3,9 +3,8 @@
 use fastrand::Rng;
 
 use super::days::{Zone, day};
-use super::faults::Fault;
 use super::market::{Plan, Split};
-use super::steps::{Field, Kill, KnownFrom, MAX_PAUSE, Pick, Setup, Step};
+use super::steps::{Fault, Field, Kill, KnownFrom, MAX_PAUSE, Pick, Setup, Step};
 use super::streams::{STREAMS, Size};
 use super::world::ALWAYS_TRADED;
 
@@ -45,7 +44,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
     }
     let is_market = chosen.iter().any(|stream| STREAMS[*stream].is_market());
     let is_events = chosen.iter().all(|stream| STREAMS[*stream].is_events());
-    let reads_all = chosen.iter().any(|stream| STREAMS[*stream].reads_all());
+    let reads_all = chosen.iter().any(|stream| STREAMS[*stream].reads_all);
     let is_intraday = chosen.iter().any(|stream| STREAMS[*stream].size.is_intraday());
     let is_long = chosen.iter().any(|stream| STREAMS[*stream].size.is_long());
     let tickers = match rng.u8(..6) {

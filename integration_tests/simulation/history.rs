@@ -1,20 +1,35 @@
 //! Plays a history: the market and the settings change, days pass, and syncs are checked one after the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::actions::Read;
-use super::api::{MAX_REQUESTS, Served};
-use super::asked::Asked;
-use super::days::{Zone, tell};
-use super::faults::Fault;
+use serde_json::{Value, json};
+
+use crate::support::clock::SimulatedClock;
+use crate::support::connector::{Connector, configured};
+use crate::support::days::moment_at;
+use crate::support::output::Scrutiny;
+
+use super::api::{Api, MAX_REQUESTS, Traffic};
+use super::days::{Day, Zone, tell, tell_day};
+use super::events::tell_all;
 use super::market::{Bar, Rows};
 use super::output::{Line, Output};
+use super::play::without_panic;
 use super::series::{Known, Series};
-use super::steps::{Kill, Setup, Step};
+use super::steps::{Fault, Kill, Setup, Step};
 use super::streams::STREAMS;
-use super::sync::{Runner, Settings};
 use super::table::Table;
-use super::world;
+
+/// What a user sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Places in the market's list of tickers.
+    pub tickers: Vec<usize>,
+    pub start: Option<Day>,
+    pub end: Option<Day>,
+    pub adjusted: bool,
+    pub is_full_refresh: bool,
+}
 
 /// What a history has come to.
 #[derive(Clone)]
@@ -30,7 +45,7 @@ pub struct World {
 
 /// A history that is being played.
 pub struct Player<'a> {
-    pub runner: &'a Runner,
+    pub api: Arc<Mutex<Api>>,
     pub setup: &'a Setup,
     pub world: World,
     /// A log for people; `None` unless it will be printed.
@@ -42,26 +57,20 @@ pub struct Player<'a> {
 /// A run, and what the API looked like around it.
 #[derive(Clone)]
 pub struct Run {
-    pub output: Output,
+    pub output: Arc<Output>,
     pub faults: Vec<(usize, Fault)>,
     pub started: i64,
     pub finished: i64,
     /// How many lines reached the platform.
     pub lines: usize,
     pub shown_first: Vec<Vec<Arc<Rows>>>,
-    pub asked: Vec<Asked>,
-    pub served: Arc<Served>,
-    pub reads: Arc<Vec<Read>>,
+    pub traffic: Arc<Traffic>,
     /// Of each stream, whether a STATE was handed in.
     pub has_state: Vec<bool>,
 }
 
 impl<'a> Player<'a> {
-    pub fn new(runner: &'a Runner, setup: &'a Setup, tells: bool) -> Player<'a> {
-        let mut api = runner.api();
-        api.market = world::market(setup);
-        api.has_unusable_rows = setup.has_unusable_rows;
-        api.bad_days.clear();
+    pub fn new(setup: &'a Setup, tells: bool) -> Player<'a> {
         let today = Zone::NewYork.day_at(setup.now);
         let settings = Settings {
             tickers: (0..setup.selected).collect(),
@@ -77,7 +86,12 @@ impl<'a> Player<'a> {
             tables: vec![Table::default(); setup.streams.len()],
             corrections: Vec::new(),
         };
-        Player { runner, setup, world, story: tells.then(Vec::new), syncs: 0, requests: 0 }
+        let api = Arc::new(Mutex::new(Api::new(setup)));
+        Player { api, setup, world, story: tells.then(Vec::new), syncs: 0, requests: 0 }
+    }
+
+    pub fn api(&self) -> MutexGuard<'_, Api> {
+        self.api.lock().expect("no panic")
     }
 
     /// Plays a step; an error says what is wrong after it.
@@ -88,8 +102,8 @@ impl<'a> Player<'a> {
                 self.settle(run, *kill)
             }
             step => {
-                let told = self.happen(step);
-                self.tell(|_| told);
+                let changed = self.happen(step);
+                self.tell(|_| format!("{step:?} {}", tell_all(&changed)));
                 Ok(())
             }
         }
@@ -101,7 +115,7 @@ impl<'a> Player<'a> {
     }
 
     fn shown(&self, now: i64) -> Vec<Vec<Arc<Rows>>> {
-        let mut api = self.runner.api();
+        let mut api = self.api();
         let tickers = 0..self.setup.tickers.len();
         let of_stream = |stream: &usize| {
             let stream = &STREAMS[*stream];
@@ -117,26 +131,47 @@ impl<'a> Player<'a> {
     /// Runs a sync, without any consequence for the world.
     pub fn run(&mut self, faults: Vec<(usize, Fault)>) -> Result<Run, String> {
         let started = self.world.now;
-        self.runner.clock.set(started);
-        self.runner.api().begin(faults.clone());
+        let clock = SimulatedClock::at(moment_at(started));
+        self.api().begin(clock.clone(), faults.clone());
         let shown_first = self.shown(started);
         let has_state = self.world.tables.iter().map(|table| table.current.is_some()).collect();
-        let states: Vec<&str> = self.world.tables.iter().filter_map(Table::state).collect();
-        let output = self.runner.read(&self.world.settings, &self.setup.streams, &states);
+        let output = self.read(&clock);
         self.syncs += 1;
-        let asked = std::mem::take(&mut self.runner.api().asked);
-        let served = Arc::new(std::mem::take(&mut self.runner.api().served));
-        let reads = Arc::new(std::mem::take(&mut self.runner.api().reads));
-        self.requests += asked.len() as u64;
-        let output = output.inspect_err(|_| self.tell(|_| "a sync".to_owned()))?;
-        let is_endless = asked.len() >= MAX_REQUESTS;
-        let (lines, finished) = (output.lines.len(), self.runner.clock.moment());
-        let run = Run { output, faults, started, finished, lines, shown_first, asked, served, reads, has_state };
+        let traffic = Arc::new(std::mem::take(&mut self.api().traffic));
+        self.requests += traffic.asked.len() as u64;
+        let output = Arc::new(output.inspect_err(|_| self.tell(|_| "a sync".to_owned()))?);
+        let (lines, finished) = (output.lines.len(), self.api().now());
+        let is_endless = traffic.asked.len() >= MAX_REQUESTS;
+        let run = Run { output, faults, started, finished, lines, shown_first, traffic, has_state };
         if is_endless {
             self.tell(|player| player.told(&run, None));
             return Err(format!("the run does not end: {MAX_REQUESTS} requests"));
         }
         Ok(run)
+    }
+
+    /// Runs `read` with the settings, the streams, and the states that the platform hands over.
+    fn read(&self, clock: &Arc<SimulatedClock>) -> Result<Output, String> {
+        let settings = &self.world.settings;
+        let tickers: Vec<&str> = settings.tickers.iter().map(|ticker| self.setup.tickers[*ticker]).collect();
+        let mut connector = Connector::with_url("http://127.0.0.1:9", &tickers.join(","));
+        connector.set("adjusted", settings.adjusted);
+        for (name, day) in [("start_date", settings.start), ("end_date", settings.end)] {
+            if let Some(day) = day {
+                connector.set(name, tell_day(day));
+            }
+        }
+        let mode = if settings.is_full_refresh { "full_refresh" } else { "incremental" };
+        let streams = self.setup.streams.iter().map(|stream| configured(STREAMS[*stream].name, mode));
+        connector.catalog = json!({"streams": streams.collect::<Vec<_>>()});
+        let states: Vec<&Value> = self.world.tables.iter().filter_map(Table::state).collect();
+        connector.state = (!states.is_empty()).then(|| json!(states));
+        connector.exchange = Some(self.api.clone());
+        connector.scrutiny = Scrutiny::FirstRecord;
+        // Waits before retries are random; a history is played the same way every time.
+        fastrand::seed(0);
+        let written = without_panic(|| Ok(connector.run_with_clock(clock, "read")))?;
+        Output::new(written, &self.api().market, &self.setup.streams)
     }
 
     /// Lets a run have its consequences, and checks them.
@@ -156,7 +191,7 @@ impl<'a> Player<'a> {
                     let slot = slot(stream).ok_or("a record of a stream that was not selected")?;
                     self.world.tables[slot].write(*key, *row);
                 }
-                Line::State { stream, text } => {
+                Line::State { stream, state } => {
                     let slot = slot(stream).ok_or("a STATE of a stream that was not selected")?;
                     let series = self.world.series[slot].iter();
                     let known: Vec<Known> = if STREAMS[*stream].is_events() {
@@ -164,7 +199,7 @@ impl<'a> Player<'a> {
                     } else {
                         series.map(|series| series.known.clone().within_run(self.world.settings.adjusted)).collect()
                     };
-                    self.world.tables[slot].commit(text.clone(), known);
+                    self.world.tables[slot].commit(state.clone(), known);
                 }
                 _ => {}
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::days::{DAY, Day, Zone, years_before};
 use super::streams::Size;
 
@@ -38,7 +40,8 @@ pub struct Event {
 /// For how long events are announced before their day.
 pub const ANNOUNCED: i64 = 30 * DAY;
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A bar; its fields are those of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct BarRow {
     pub price: f64,
     pub open: f64,
@@ -47,12 +50,16 @@ pub struct BarRow {
     /// Indices have none of these three.
     pub volume: Option<f64>,
     pub vwap: Option<f64>,
+    #[serde(rename = "transactions")]
     pub trades: Option<f64>,
     pub adjusted: bool,
 }
 
 /// The rows of one ticker and size by their start; the start of the bar that an event is made of is its id.
 pub type Rows = BTreeMap<i64, Row>;
+
+/// A bar's place: its ticker's place, and its start.
+pub type Key = (usize, i64);
 
 /// New shares for old ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,7 +85,7 @@ pub struct Ticker {
 }
 
 /// What the plan shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Plan {
     /// How many years of history, if there is a limit.
     pub years: Option<u32>,
@@ -89,7 +96,7 @@ pub struct Plan {
 }
 
 /// Everything the API knows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Market {
     pub tickers: Vec<Ticker>,
     pub plan: Plan,
@@ -132,9 +139,7 @@ impl Ticker {
         }
         row
     }
-}
 
-impl Ticker {
     /// Makes an event of a bar, so every step that changes bars also changes events: a split changes the factors of all
     /// earlier ones, and a corrected number of trades moves the date.
     fn event(&self, start: i64, bar: &Bar, known_at: i64) -> Event {
@@ -150,12 +155,6 @@ impl Ticker {
 }
 
 impl Market {
-    /// A market without tickers.
-    pub fn empty() -> Market {
-        let plan = Plan { years: None, refuses_earlier: false, shows_today: true };
-        Market { tickers: Vec::new(), plan, page_size: 50_000 }
-    }
-
     /// The first moment of the plan's history.
     pub fn floor(&self, zone: Zone, now: i64) -> i64 {
         let floor = |years| zone.midnight(years_before(zone.day_at(now), years));
@@ -171,10 +170,8 @@ impl Market {
             let is_shown = |event: &Event| event.day.is_none_or(|day| zone.midnight(day) >= floor);
             let events = ticker.bars.range(..now + ANNOUNCED).filter(|_| !ticker.name.contains(':'));
             let events = events.map(|(start, bar)| (*start, ticker.event(*start, bar, known_at)));
-            return events
-                .filter(|(_, event)| is_shown(event))
-                .map(|(start, event)| (start, Row::Event(event)))
-                .collect();
+            let shown = events.filter(|(_, event)| is_shown(event));
+            return shown.map(|(start, event)| (start, Row::Event(event))).collect();
         }
         let end = if self.plan.shows_today { now + 1 } else { zone.midnight(zone.day_at(now)) };
         let (mut rows, mut group) = (Rows::new(), Vec::new());

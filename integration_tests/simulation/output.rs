@@ -2,76 +2,32 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+
+use crate::support::output::Output as Written;
 
 use super::days::{Zone, parse_day};
-use super::market::{BarRow, Event, Market, Row};
+use super::market::{BarRow, Event, Key, Market, Row};
 use super::streams::STREAMS;
-use super::sync::Key;
 
 /// A line of the output.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Line {
-    Record {
-        stream: usize,
-        key: Key,
-        row: Row,
-    },
-    /// The `state` of a STATE.
-    State {
-        stream: usize,
-        text: String,
-    },
-    Log {
-        level: String,
-        message: String,
-    },
-    Error(String),
-    Status {
-        stream: usize,
-        status: String,
-    },
+    /// A record.
+    Record { stream: usize, key: Key, row: Row },
+    /// A STATE.
+    State { stream: usize, state: Value },
+    /// The status `COMPLETE`.
+    Complete { stream: usize },
+    /// What does not concern the table.
+    Other,
 }
 
 /// What a run wrote.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Output {
+    pub written: Written,
+    /// The messages, understood.
     pub lines: Vec<Line>,
-    pub exit_code: u8,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    record: Option<RecordMessage<'a>>,
-    #[serde(borrow)]
-    state: Option<&'a RawValue>,
-    log: Option<Value>,
-    trace: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct RecordMessage<'a> {
-    stream: &'a str,
-    #[serde(borrow)]
-    data: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
-    date: &'a str,
-    timestamp: Option<&'a str>,
-    stock_ticker: &'a str,
-    price: f64,
-    open: f64,
-    high: f64,
-    low: f64,
-    volume: Option<f64>,
-    vwap: Option<f64>,
-    transactions: Option<f64>,
-    adjusted: bool,
 }
 
 #[derive(Deserialize)]
@@ -87,76 +43,68 @@ struct EventData<'a> {
     historical_adjustment_factor: Option<f64>,
 }
 
-fn stream_named(name: &str) -> Option<usize> {
-    STREAMS.iter().position(|stream| stream.name == name)
-}
-
-pub fn parse(line: &str, market: &Market) -> Option<Line> {
-    let message: Message = serde_json::from_str(line).ok()?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    match message.kind {
-        "RECORD" => record(&message.record?, market),
+fn parse(message: &Value, market: &Market) -> Option<Line> {
+    let stream_named = |name: &Value| STREAMS.iter().position(|stream| *name == stream.name);
+    let status = &message["trace"]["stream_status"];
+    match message["type"].as_str()? {
+        "RECORD" => {
+            let stream = stream_named(&message["record"]["stream"])?;
+            let (key, row) = record(stream, &message["record"]["data"], market)?;
+            Some(Line::Record { stream, key, row })
+        }
         "STATE" => {
-            let state = message.state?;
-            let value: Value = serde_json::from_str(state.get()).ok()?;
-            let stream = stream_named(value["stream"]["stream_descriptor"]["name"].as_str()?)?;
-            Some(Line::State { stream, text: state.get().to_owned() })
+            let state = &message["state"];
+            let stream = stream_named(&state["stream"]["stream_descriptor"]["name"])?;
+            Some(Line::State { stream, state: state.clone() })
         }
-        "LOG" => {
-            let log = message.log?;
-            Some(Line::Log { level: text(&log["level"])?, message: text(&log["message"])? })
+        "TRACE" if status["status"] == "COMPLETE" => {
+            Some(Line::Complete { stream: stream_named(&status["stream_descriptor"]["name"])? })
         }
-        "TRACE" => {
-            let trace = message.trace?;
-            if trace["type"] == "ERROR" {
-                return Some(Line::Error(text(&trace["error"]["message"])?));
-            }
-            let status = &trace["stream_status"];
-            let stream = stream_named(status["stream_descriptor"]["name"].as_str()?)?;
-            Some(Line::Status { stream, status: text(&status["status"])? })
-        }
-        _ => None,
+        _ => Some(Line::Other),
     }
 }
 
-fn record(message: &RecordMessage, market: &Market) -> Option<Line> {
-    let stream = stream_named(message.stream)?;
+fn record(stream: usize, data: &Value, market: &Market) -> Option<(Key, Row)> {
     let ticker_named = |name: &str| market.tickers.iter().position(|ticker| ticker.name == name);
     if STREAMS[stream].is_events() {
         let EventData { id, stock_ticker, day, amount, count, historical_adjustment_factor: factor } =
-            serde_json::from_str(message.data.get()).ok()?;
+            EventData::deserialize(data).ok()?;
         let start = id.strip_prefix(stock_ticker)?.trim().parse().ok()?;
         let row = Event { day: day.map(|day| parse_day(day).expect("a day")), amount, count, factor };
-        return Some(Line::Record { stream, key: (ticker_named(stock_ticker)?, start), row: Row::Event(row) });
+        return Some(((ticker_named(stock_ticker)?, start), Row::Event(row)));
     }
-    let data: Data = serde_json::from_str(message.data.get()).ok()?;
-    let ticker = ticker_named(data.stock_ticker)?;
+    let ticker = ticker_named(data["stock_ticker"].as_str()?)?;
     let zone = if STREAMS[stream].is_market() { Zone::NewYork } else { market.tickers[ticker].zone };
-    let day = parse_day(data.date)?;
-    let start = match data.timestamp {
+    let day = parse_day(data["date"].as_str()?)?;
+    let start = match data["timestamp"].as_str() {
         Some(timestamp) => {
             let start = timestamp.parse::<chrono::DateTime<chrono::Utc>>().ok()?.timestamp_millis();
             (zone.day_at(start) == day).then_some(start)?
         }
         None => zone.midnight(day),
     };
-    let Data { price, open, high, low, volume, vwap, transactions: trades, adjusted, .. } = data;
-    let row = BarRow { price, open, high, low, volume, vwap, trades, adjusted };
-    Some(Line::Record { stream, key: (ticker, start), row: Row::Bar(row) })
+    Some(((ticker, start), Row::Bar(BarRow::deserialize(data).ok()?)))
 }
 
 impl Output {
-    pub fn succeeded(&self) -> bool {
-        self.exit_code == 0
+    /// Understands the messages, and checks that all streams are complete after a success.
+    pub fn new(written: Written, market: &Market, streams: &[usize]) -> Result<Output, String> {
+        let understood = |message| parse(message, market).ok_or_else(|| format!("a line makes no sense: {message}"));
+        let lines: Vec<Line> = written.messages.iter().map(understood).collect::<Result<_, _>>()?;
+        let output = Output { written, lines };
+        match streams.iter().find(|stream| output.succeeded() && !output.completes(**stream)) {
+            Some(stream) => Err(format!("{} is not complete", STREAMS[*stream].name)),
+            None => Ok(output),
+        }
     }
 
-    /// The errors, or the log messages of a level.
-    pub fn told(&self, wanted: &str) -> impl Iterator<Item = &str> {
-        self.lines.iter().filter_map(move |line| match line {
-            Line::Log { level, message } if level == wanted => Some(message.as_str()),
-            Line::Error(message) if wanted == "ERROR" => Some(message.as_str()),
-            _ => None,
-        })
+    pub fn succeeded(&self) -> bool {
+        self.written.exit_code == Some(0)
+    }
+
+    /// Whether a stream was read to its end.
+    pub fn completes(&self, stream: usize) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Complete { stream: of } if *of == stream))
     }
 
     /// Summarizes the records and STATEs in the first lines: `3 records, STATE`.
@@ -171,37 +119,5 @@ impl Output {
         }
         parts.push(format!("{records} records"));
         parts.join(", ")
-    }
-
-    /// What the protocol says of the order of lines.
-    pub fn check_order(&self, streams: &[usize]) -> Result<(), String> {
-        let errors = self.lines.iter().filter(|line| matches!(line, Line::Error(_))).count();
-        if errors != usize::from(self.exit_code) {
-            return Err(format!("{errors} TRACE ERRORs with exit code {}", self.exit_code));
-        }
-        for stream in streams {
-            let mut status = "";
-            let mut is_covered = true;
-            for line in &self.lines {
-                match line {
-                    Line::Status { stream: of, status: text } if of == stream => status = text,
-                    Line::Record { stream: of, .. } if of == stream => {
-                        is_covered = false;
-                        if status != "RUNNING" {
-                            return Err(format!("a record comes while the status is {status:?}"));
-                        }
-                    }
-                    Line::State { stream: of, .. } if of == stream => is_covered = true,
-                    _ => {}
-                }
-            }
-            if self.succeeded() && !(is_covered && status == "COMPLETE") {
-                return Err(format!(
-                    "{} ends with {status:?}, covered by a STATE: {is_covered}",
-                    STREAMS[*stream].name
-                ));
-            }
-        }
-        Ok(())
     }
 }

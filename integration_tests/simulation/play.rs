@@ -1,5 +1,6 @@
 //! Many histories, and the shortest one that fails.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,49 +10,21 @@ use super::generator;
 use super::history::Player;
 use super::steps::{Setup, Step};
 use super::streams::STREAMS;
-use super::sync::Runner;
 
 /// What all histories together came to.
 #[derive(Debug, Default)]
 pub struct Totals {
-    pub histories: AtomicU64,
-    pub syncs: AtomicU64,
-    pub requests: AtomicU64,
-    failure: Mutex<Option<String>>,
-    is_over: AtomicBool,
+    histories: u64,
+    syncs: u64,
+    requests: u64,
+    /// The first failure.
+    pub failure: Option<String>,
 }
 
 impl Totals {
-    pub fn failure(&self) -> Option<String> {
-        self.failure.lock().expect("no panic").clone()
-    }
-
     /// The counts, for people.
     pub fn tell(&self) -> String {
-        let number = |total: &AtomicU64| with_commas(total.load(Ordering::Relaxed));
-        format!(
-            "{} histories, {} syncs, {} requests",
-            number(&self.histories),
-            number(&self.syncs),
-            number(&self.requests)
-        )
-    }
-
-    pub fn add(&self, syncs: u64, requests: u64) {
-        self.histories.fetch_add(1, Ordering::Relaxed);
-        self.syncs.fetch_add(syncs, Ordering::Relaxed);
-        self.requests.fetch_add(requests, Ordering::Relaxed);
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
-    }
-
-    /// Keeps the first failure, and ends the others.
-    pub fn fail(&self, told: impl FnOnce() -> String) {
-        if !self.is_over.swap(true, Ordering::Relaxed) {
-            *self.failure.lock().expect("no panic") = Some(told());
-        }
+        format!("{} histories, {} syncs, {} requests", self.histories, self.syncs, self.requests)
     }
 }
 
@@ -76,113 +49,100 @@ pub fn streams_named(names: &[String]) -> Result<Vec<usize>, String> {
     Ok(places)
 }
 
-/// Plays random histories, from a seed on.
-pub fn random(first: u64, count: u64, streams: &[usize], threads: usize) -> Totals {
-    let (next, totals) = (AtomicU64::new(first), Totals::default());
+/// Plays the histories of some numbers, on several threads, until one fails.
+pub fn play_all<H, P>(numbers: Range<u64>, threads: usize, history: H, play: P) -> Totals
+where
+    H: Fn(u64) -> (Setup, Vec<Step>) + Sync,
+    P: Fn(&mut Player, &[Step]) -> Result<(), Problem> + Sync,
+{
+    let (next, is_over) = (AtomicU64::new(numbers.start), AtomicBool::new(false));
+    let totals = Mutex::new(Totals::default());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let runner = Runner::new();
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count || totals.is_over() {
+                while !is_over.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
                         return;
                     }
-                    let (setup, steps) = generator::history(seed, streams);
-                    let mut player = Player::new(&runner, &setup, false);
-                    let problem = play(&mut player, &steps);
-                    totals.add(player.syncs, player.requests);
-                    if let Err(problem) = problem {
-                        totals.fail(|| {
-                            format!("seed {seed}: {}", tell_failure(&runner, &setup, &steps[..problem.steps]))
-                        });
-                    }
+                    let (setup, steps) = history(number);
+                    let mut player = Player::new(&setup, false);
+                    let problem = play(&mut player, &steps).err();
+                    let first = problem.filter(|_| !is_over.swap(true, Ordering::Relaxed));
+                    let failure =
+                        first.map(|first| format!("history {number}: {}", tell_failure(&setup, &first.steps)));
+                    let mut totals = totals.lock().expect("no panic");
+                    totals.histories += 1;
+                    totals.syncs += player.syncs;
+                    totals.requests += player.requests;
+                    totals.failure = totals.failure.take().or(failure);
                 }
             });
         }
     });
-    totals
+    totals.into_inner().expect("no panic")
 }
 
-/// Plays the steps of a history; an error says what is wrong, and after how many steps.
+/// Plays random histories, from a seed on.
+pub fn random(first: u64, count: u64, streams: &[usize], threads: usize) -> Totals {
+    play_all(first..first + count, threads, |seed| generator::history(seed, streams), play)
+}
+
+/// Plays the steps of a history.
 pub fn play(player: &mut Player, steps: &[Step]) -> Result<(), Problem> {
     for (number, step) in steps.iter().enumerate() {
-        let result = catch_unwind(AssertUnwindSafe(|| player.play(step)));
-        let text = match result {
-            Ok(Ok(())) => continue,
-            Ok(Err(text)) => text,
-            Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-                (Some(text), _) => text.clone(),
-                (_, Some(text)) => (*text).to_owned(),
-                _ => "a panic without a text".to_owned(),
-            },
-        };
-        return Err(Problem { text, steps: number + 1 });
+        let result = without_panic(|| player.play(step));
+        result.map_err(|text| Problem { text, steps: steps[..=number].to_vec() })?;
     }
     Ok(())
 }
 
-/// What is wrong, and after how many steps.
+/// Lets something happen; a panic is an error with its text.
+pub fn without_panic<T>(happens: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(happens)).unwrap_or_else(|panic| {
+        Err(match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (_, Some(text)) => (*text).to_owned(),
+            _ => "a panic without a text".to_owned(),
+        })
+    })
+}
+
+/// What is wrong, and after which steps.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub text: String,
-    pub steps: usize,
+    pub steps: Vec<Step>,
 }
 
-/// Shrinks a failing history to the steps that make it fail, and describes it.
-pub fn tell_failure(runner: &Runner, setup: &Setup, steps: &[Step]) -> String {
-    let mut steps = steps.to_vec();
-    let mut setup = setup.clone();
-    let fails = |setup: &Setup, steps: &[Step]| play(&mut Player::new(runner, setup, false), steps).err();
-    let mut is_shorter = true;
-    while is_shorter {
-        is_shorter = false;
-        let mut length = steps.len().div_ceil(2).max(1);
-        loop {
-            let mut first = 0;
-            while first < steps.len() {
-                let mut fewer = steps.clone();
-                fewer.drain(first..(first + length).min(steps.len()));
-                match fails(&setup, &fewer) {
-                    Some(problem) => {
-                        fewer.truncate(problem.steps);
-                        (steps, is_shorter) = (fewer, true);
-                    }
-                    None => first += length,
-                }
-            }
-            if length == 1 {
-                break;
-            }
-            length /= 2;
-        }
-        for place in 0..steps.len() {
-            for simpler in steps[place].simpler() {
-                let mut fewer = steps.clone();
-                fewer[place] = simpler;
-                if fails(&setup, &fewer).is_some() {
-                    (steps, is_shorter) = (fewer, true);
-                    break;
-                }
-            }
-        }
-        for simpler in setup.simpler() {
-            if fails(&simpler, &steps).is_some() {
-                (setup, is_shorter) = (simpler, true);
-                break;
-            }
-        }
+/// Shrinks a failing history for as long as it fails, and describes it.
+fn tell_failure(setup: &Setup, steps: &[Step]) -> String {
+    let (mut setup, mut steps) = (setup.clone(), steps.to_vec());
+    let failing = |(setup, steps): (Setup, Vec<Step>)| {
+        let problem = play(&mut Player::new(&setup, false), &steps).err()?;
+        Some((setup, problem.steps))
+    };
+    while let Some(simpler) = simpler(&setup, &steps).into_iter().find_map(failing) {
+        (setup, steps) = simpler;
     }
-    let mut player = Player::new(runner, &setup, true);
+    let mut player = Player::new(&setup, true);
     let problem = play(&mut player, &steps).expect_err("it failed before");
     let story = player.story.unwrap_or_default().join("\n");
     let streams: Vec<&str> = setup.streams.iter().map(|stream| STREAMS[*stream].short).collect();
-    format!("{}\n{}\n{story}\n=> {}\n({} steps)", streams.join(" and "), setup.tell(), problem.text, steps.len())
+    format!("{}\n{setup:?}\n{story}\n=> {}\n({} steps)", streams.join(" and "), problem.text, steps.len())
 }
 
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
-    groups.join(",")
+/// Histories with fewer steps, with a simpler step, or with less to begin with.
+fn simpler(setup: &Setup, steps: &[Step]) -> Vec<(Setup, Vec<Step>)> {
+    let lengths = std::iter::successors(Some(steps.len().div_ceil(2)), |length| Some(length / 2));
+    let parts = lengths.take_while(|length| *length > 0).flat_map(|length| {
+        let firsts = (0..steps.len()).step_by(length);
+        firsts.map(move |first| [&steps[..first], &steps[(first + length).min(steps.len())..]].concat())
+    });
+    let changed = (0..steps.len()).flat_map(|place| {
+        let simpler = steps[place].simpler().into_iter();
+        simpler.map(move |step| [&steps[..place], &[step], &steps[place + 1..]].concat())
+    });
+    let fewer = parts.chain(changed).map(|steps| (setup.clone(), steps));
+    fewer.chain(setup.simpler().into_iter().map(|setup| (setup, steps.to_vec()))).collect()
 }

@@ -1,11 +1,10 @@
 //! What a history is made of: how it begins, and one step after the other, as data, so that steps can be left out.
 
 use super::days::{Day, HOUR};
-use super::faults::Fault;
-use super::market::Plan;
+use super::market::{Plan, Split};
 
 /// How a history begins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Setup {
     /// The seed of the market's bars.
     pub seed: u64,
@@ -69,6 +68,45 @@ pub struct Kill {
     pub keeps_rest: bool,
 }
 
+/// What goes wrong with a response, or from one on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// The response has no bars.
+    Empty,
+    /// The next response that is a second or later page has no bars.
+    EmptyNextPage,
+    /// Every bar comes twice.
+    Doubled,
+    /// The last bar of each page is cut off there, and comes again on the next page, whole.
+    CutAtPageEnd,
+    /// Bars from outside of the requested range come along.
+    Strays,
+    /// Another ticker's bars.
+    OtherTicker,
+    /// The response breaks off.
+    Truncated,
+    /// A 503.
+    Hiccup,
+    /// From this response on there are only errors of this status.
+    Outage(u16),
+    /// Before this response a split becomes known: new shares for an old one.
+    SplitMeanwhile { ticker: usize, split: Split },
+    /// From this response on, some are still (or already) on another price basis: caches are inconsistent in the night of a split.
+    Caches(u64),
+    /// Every response takes this many minutes.
+    Slow(i64),
+}
+
+/// By how much an inconsistent cache is behind, or ahead.
+pub const CACHED: i64 = 30 * HOUR;
+
+impl Fault {
+    /// Whether a sync may fail for it.
+    pub fn excuses_failure(self) -> bool {
+        matches!(self, Fault::OtherTicker | Fault::Outage(_))
+    }
+}
+
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -76,69 +114,43 @@ pub enum Step {
     Wait(i64),
     /// The clock moves to the market's next day, to this many minutes after midnight.
     NextDay(i64),
-    Correct {
-        ticker: usize,
-        pick: Pick,
-        field: Field,
-        by: u32,
-    },
+    /// A field of a bar is corrected.
+    Correct { ticker: usize, pick: Pick, field: Field, by: u32 },
     /// The last correction is taken back.
     TakeBack,
     /// Volumes of the last session settle.
-    Settle {
-        ticker: usize,
-    },
+    Settle { ticker: usize },
     /// Bars that were hidden come late.
-    Late {
-        ticker: usize,
-        pick: Pick,
-        count: usize,
-    },
-    Remove {
-        ticker: usize,
-        pick: Pick,
-        count: usize,
-    },
+    Late { ticker: usize, pick: Pick, count: usize },
+    /// Bars vanish.
+    Remove { ticker: usize, pick: Pick, count: usize },
     /// A split whose first day is this many days after today.
-    Split {
-        ticker: usize,
-        in_days: Day,
-        ratio: f64,
-        known: KnownFrom,
-    },
+    Split { ticker: usize, in_days: Day, ratio: f64, known: KnownFrom },
     /// The last split turns out to have been none.
-    Unsplit {
-        ticker: usize,
-    },
+    Unsplit { ticker: usize },
     /// The last split moves back by this many days.
-    Redate {
-        ticker: usize,
-        days: Day,
-    },
+    Redate { ticker: usize, days: Day },
     /// No more bars.
-    Delist {
-        ticker: usize,
-    },
+    Delist { ticker: usize },
     /// The next responses for a past day of the whole market are empty or have a third of its rows. Those of splits and
     /// dividends have a third of the tickers.
-    BadDay {
-        days_ago: Day,
-        is_empty: bool,
-        requests: u32,
-    },
+    BadDay { days_ago: Day, is_empty: bool, requests: u32 },
     /// The plan becomes one with two years of history, without today.
     Lapse,
     /// The clock was this many days ahead, and is set back.
     SetBack(Day),
+    /// `start_date` becomes a day before today, or the default.
     Start(Option<Day>),
+    /// `end_date` becomes a day before today, or none.
     End(Option<Day>),
+    /// `adjusted` changes.
     ToggleAdjusted,
+    /// A ticker is configured.
     AddTicker(usize),
+    /// A ticker is no longer configured.
     RemoveTicker(usize),
-    Sync {
-        faults: Vec<(usize, Fault)>,
-        kill: Option<Kill>,
-    },
+    /// A sync, in which things may go wrong.
+    Sync { faults: Vec<(usize, Fault)>, kill: Option<Kill> },
 }
 
 impl Step {
@@ -158,71 +170,33 @@ pub const MAX_PAUSE: i64 = 40 * HOUR / 60_000;
 impl Step {
     /// The same with less going wrong.
     pub fn simpler(&self) -> Vec<Step> {
-        match self {
-            Step::Sync { faults, kill } => {
-                let mut simpler = Vec::new();
-                if kill.is_some() {
-                    simpler.push(Step::Sync { faults: faults.clone(), kill: None });
-                }
-                if !faults.is_empty() {
-                    simpler.push(Step::Sync { faults: Vec::new(), kill: *kill });
-                }
-                simpler
-            }
-            _ => Vec::new(),
-        }
+        let Step::Sync { faults, kill } = self else { return Vec::new() };
+        let mut simpler =
+            vec![Step::Sync { faults: faults.clone(), kill: None }, Step::Sync { faults: Vec::new(), kill: *kill }];
+        simpler.retain(|step| step != self);
+        simpler
     }
 }
 
 impl Setup {
     /// The same with less to it.
     pub fn simpler(&self) -> Vec<Setup> {
-        let mut simpler = Vec::new();
-        let mut try_with = |change: &dyn Fn(&mut Setup)| {
+        let changes: [fn(&mut Setup); 9] = [
+            |setup| setup.streams.truncate(1),
+            |setup| drop(setup.streams.drain(..setup.streams.len() - 1)),
+            |setup| setup.plan.years = None,
+            |setup| setup.plan.refuses_earlier = false,
+            |setup| setup.is_full_refresh = false,
+            |setup| setup.page_size = 50_000,
+            |setup| setup.selected = 1,
+            |setup| setup.sparse = 0,
+            |setup| setup.dense = setup.dense.min(3),
+        ];
+        let changed = changes.map(|change| {
             let mut setup = self.clone();
             change(&mut setup);
-            simpler.push(setup);
-        };
-        for place in 0..self.streams.len().min(2) {
-            if self.streams.len() > 1 {
-                try_with(&|setup| setup.streams = vec![self.streams[place]]);
-            }
-        }
-        if self.plan.years.is_some() {
-            try_with(&|setup| setup.plan.years = None);
-        }
-        if self.plan.refuses_earlier {
-            try_with(&|setup| setup.plan.refuses_earlier = false);
-        }
-        if self.is_full_refresh {
-            try_with(&|setup| setup.is_full_refresh = false);
-        }
-        if self.page_size < 50_000 {
-            try_with(&|setup| setup.page_size = 50_000);
-        }
-        if self.selected > 1 {
-            try_with(&|setup| setup.selected = 1);
-        }
-        if self.sparse > 0 {
-            try_with(&|setup| setup.sparse = 0);
-        }
-        if self.dense > 3 {
-            try_with(&|setup| setup.dense = 3);
-        }
-        simpler
-    }
-
-    /// How it begins, for people.
-    pub fn tell(&self) -> String {
-        let Setup { tickers, selected, plan, page_size, .. } = self;
-        let years = plan.years.map_or("all years".to_owned(), |years| format!("{years} years"));
-        let earlier = if plan.refuses_earlier { "refuses" } else { "leaves out" };
-        let mode = if self.is_full_refresh { "full refresh" } else { "incremental" };
-        let today = if plan.shows_today { "" } else { "not " };
-        format!(
-            "{mode}; tickers {:?} of {tickers:?}; the plan shows {years}, {earlier} what is earlier, and does {today}show today; {page_size} bars a page; start_date {:?} days before",
-            &tickers[..*selected],
-            self.start
-        )
+            setup
+        });
+        changed.into_iter().filter(|setup| setup != self).collect()
     }
 }

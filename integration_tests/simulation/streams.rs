@@ -14,16 +14,6 @@ pub enum Size {
     Event,
 }
 
-/// What a stream reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Tickers,
-    WholeMarket,
-    /// The splits or dividends of the configured stocks, or of all stocks.
-    Events,
-    AllEvents,
-}
-
 /// One stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -31,16 +21,16 @@ pub struct Stream {
     pub short: &'static str,
     pub name: &'static str,
     pub size: Size,
-    pub source: Source,
+    /// Whether it reads all tickers, configured or not.
+    pub reads_all: bool,
 }
 
 const fn stream(short: &'static str, name: &'static str, size: Size) -> Stream {
-    let source = Source::Tickers;
-    Stream { short, name, size, source }
+    Stream { short, name, size, reads_all: false }
 }
 
-const fn events(short: &'static str, name: &'static str, source: Source) -> Stream {
-    Stream { source, ..stream(short, name, Size::Event) }
+const fn whole_market(short: &'static str, name: &'static str, size: Size) -> Stream {
+    Stream { short, name, size, reads_all: true }
 }
 
 pub static STREAMS: [Stream; 10] = [
@@ -49,25 +39,21 @@ pub static STREAMS: [Stream; 10] = [
     stream("weeks", "stock_prices_by_week", Size::Week),
     stream("months", "stock_prices_by_month", Size::Month),
     stream("minutes", "stock_prices_by_15_minutes", Size::Minutes(15)),
-    Stream { source: Source::WholeMarket, ..stream("market", "market_prices", Size::Day) },
-    events("splits", "stock_splits", Source::Events),
-    events("dividends", "stock_dividends", Source::Events),
-    events("market-splits", "market_splits", Source::AllEvents),
-    events("market-dividends", "market_dividends", Source::AllEvents),
+    whole_market("market", "market_prices", Size::Day),
+    stream("splits", "stock_splits", Size::Event),
+    stream("dividends", "stock_dividends", Size::Event),
+    whole_market("market-splits", "market_splits", Size::Event),
+    whole_market("market-dividends", "market_dividends", Size::Event),
 ];
 
 impl Stream {
+    /// Whether it has the bars of the whole market.
     pub fn is_market(&self) -> bool {
-        self.source == Source::WholeMarket
+        self.reads_all && !self.is_events()
     }
 
     pub fn is_events(&self) -> bool {
         self.size == Size::Event
-    }
-
-    /// Whether it reads all tickers, configured or not.
-    pub fn reads_all(&self) -> bool {
-        matches!(self.source, Source::WholeMarket | Source::AllEvents)
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::market::Row;
+use serde_json::Value;
+
+use super::market::{Key, Row};
 use super::series::Known;
-use super::sync::Key;
 
 /// A STATE, and what the table and the simulation knew then.
 #[derive(Clone)]
 pub struct Checkpoint {
-    pub text: String,
+    pub state: Value,
     /// How long the journal was.
     journal: usize,
     /// What is certain of each ticker at the last success before it.
@@ -34,8 +35,8 @@ impl Table {
     }
 
     /// A STATE was written.
-    pub fn commit(&mut self, text: String, known: Vec<Known>) {
-        self.checkpoints.push(Checkpoint { text, journal: self.journal.len(), known });
+    pub fn commit(&mut self, state: Value, known: Vec<Known>) {
+        self.checkpoints.push(Checkpoint { state, journal: self.journal.len(), known });
         self.current = Some(self.checkpoints.len() - 1);
     }
 
@@ -45,8 +46,8 @@ impl Table {
     }
 
     /// The STATE that the platform hands over.
-    pub fn state(&self) -> Option<&str> {
-        self.current.map(|current| self.checkpoints[current].text.as_str())
+    pub fn state(&self) -> Option<&Value> {
+        self.current.map(|current| &self.checkpoints[current].state)
     }
 
     /// The destination forgets what a run wrote after its last STATE; `began` is how many writes there were before.

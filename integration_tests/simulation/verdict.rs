@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::api::Served;
 use super::check::Check;
 use super::days::{DAY, HOUR, tell};
 use super::market::Row;
@@ -11,19 +10,19 @@ use super::world::ALWAYS_TRADED;
 
 impl Check<'_> {
     /// Every record is a final bar within the configured days, as the API returned it during the sync.
-    pub fn check_emitted(&self, series: &Series, served: &Served) -> Result<(), String> {
+    pub fn check_emitted(&self, series: &Series) -> Result<(), String> {
         let since = self.configured_since(-1).min(series.ever.since.unwrap_or(i64::MAX));
         for (start, row) in &self.emitted {
             let at = tell(*start);
-            let versions = served.get(&(self.size(), self.ticker, *start));
+            let versions = self.run.traffic.served.get(&(self.size(), self.ticker, *start));
             if !versions.is_some_and(|versions| versions.contains(row)) {
-                return Err(format!("emitted a row of {} at {at} that the API did not show: {row:?}", self.name));
+                return Err(format!("emitted a row of {} at {at} that the API did not show: {row:?}", self.name()));
             }
-            if !self.size().is_final(self.zone, *start, self.finished) {
-                return Err(format!("emitted a bar of {} at {at} that is not final", self.name));
+            if !self.size().is_final(self.zone, *start, self.run.finished) {
+                return Err(format!("emitted a bar of {} at {at} that is not final", self.name()));
             }
             if !self.is_wanted(*start, since, &series.ever) {
-                return Err(format!("emitted a bar of {} at {at} that nobody wants", self.name));
+                return Err(format!("emitted a bar of {} at {at} that nobody wants", self.name()));
             }
         }
         Ok(())
@@ -51,14 +50,14 @@ impl Check<'_> {
             if old == Some(*row) && !is_justified() {
                 return Err(format!(
                     "emitted the bar of {} at {} again although nothing in its block changed",
-                    self.name,
+                    self.name(),
                     tell(*start)
                 ));
             }
             if old.is_some() && self.is_fragment(*start) && *start < self.floor && !series.changes.contains_key(start) {
                 return Err(format!(
                     "emitted what the plan still shows of the bar of {} at {}",
-                    self.name,
+                    self.name(),
                     tell(*start)
                 ));
             }
@@ -79,7 +78,7 @@ impl Check<'_> {
             _ => i64::MIN,
         };
         for (start, row) in self.shown.iter() {
-            let is_final = self.size().is_final(self.zone, *start, self.started);
+            let is_final = self.size().is_final(self.zone, *start, self.run.started);
             let is_steady = self.shown_first.contains_key(start);
             if !is_final || !is_steady || !self.is_wanted(*start, since, &series.known) {
                 continue;
@@ -89,7 +88,7 @@ impl Check<'_> {
                 continue;
             }
             let held = held.map_or("is missing".to_owned(), |held| format!("is {held:?}"));
-            return Err(format!("the row of {} at {} {held}, the API shows {row:?}", self.name, tell(*start)));
+            return Err(format!("the row of {} at {} {held}, the API shows {row:?}", self.name(), tell(*start)));
         }
         Ok(())
     }
@@ -98,8 +97,9 @@ impl Check<'_> {
     fn is_excused(&self, series: &Series, start: i64, row: &Row, sessions: i64) -> bool {
         let is_suspect = series.suspects.get(&start).is_some_and(|values| values.contains(row));
         let is_unsteady = self.shown_first.get(&start) != Some(row) || self.is_tainted(start, &series.known);
-        let is_at_edge =
-            self.refuses_earlier && self.required_since(series) < self.floor && start < self.floor + DAY + HOUR;
+        let is_at_edge = self.setup.plan.refuses_earlier
+            && self.required_since(series) < self.floor
+            && start < self.floor + DAY + HOUR;
         if is_suspect
             || is_unsteady
             || is_at_edge
@@ -112,7 +112,7 @@ impl Check<'_> {
         let Some(change) = series.changes.get(&start).filter(|_| start < sessions) else {
             return false;
         };
-        let days = (series.days + u32::from(series.is_new_day(self.started))).saturating_sub(change.days);
+        let days = (series.days + u32::from(series.is_new_day(self.run.started))).saturating_sub(change.days);
         match change.within {
             Within::NextSync => false,
             Within::NextDay => days < 1,
@@ -137,23 +137,26 @@ impl Check<'_> {
         let asked = self.asked.iter().filter(|asked| !asked.is_next_page).count();
         let limit = match self.size() {
             _ if self.stream.is_market() => return Ok(()),
-            size if size.is_intraday() => 1 + usize::from(series.may_be_new_day(self.started)),
+            size if size.is_intraday() => 1 + usize::from(series.may_be_new_day(self.run.started)),
             _ => 1,
         };
         // An empty response is requested again.
         let empty = self.asked.iter().filter(|asked| asked.rows == 0).count();
         // The whole market's stream requests this ticker to recognize holidays.
-        let is_asked_by_market = self.name == ALWAYS_TRADED;
+        let is_asked_by_market = self.name() == ALWAYS_TRADED;
         let limit = limit + empty / 2 + usize::from(is_asked_by_market);
         // Requests for the rest of a page may stand for further pages.
-        let fits = self.shown.len() <= self.page_size;
-        let is_quiet = fits && !series.is_touched && self.faults.is_empty() && series.shown.is_some();
+        let fits = self.shown.len() <= self.setup.page_size;
+        let is_quiet = fits && !series.is_touched && self.run.faults.is_empty() && series.shown.is_some();
         // The block that was verified today may have left the plan since then.
         let limit = limit + usize::from(self.starts_before().any(|start| start < self.floor));
         let is_settled =
             series.changes.values().all(|change| series.days.saturating_sub(change.days) > self.blocks(series) as u32);
-        if is_quiet && is_settled && asked > limit && !self.refuses_earlier {
-            return Err(format!("{asked} requests for {}, where nothing changed; at most {limit} are due", self.name));
+        if is_quiet && is_settled && asked > limit && !self.setup.plan.refuses_earlier {
+            return Err(format!(
+                "{asked} requests for {}, where nothing changed; at most {limit} are due",
+                self.name()
+            ));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use source_stock_ticker_api::clock::Clock;
 const QUIET: Duration = Duration::from_millis(20);
 
 /// A simulated clock; it only advances when a thread waits, or when a test advances it.
+#[derive(Default)]
 pub struct SimulatedClock {
     started: DateTime<Utc>,
     has_many_threads: bool,

@@ -21,8 +21,11 @@ pub use super::destination::Destination;
 pub use super::output::Output;
 use super::output::Scrutiny;
 
-/// The built binary.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_source-stock-ticker-api");
+/// The built binary; only the tests know where it is.
+pub const BINARY: &str = match option_env!("CARGO_BIN_EXE_source-stock-ticker-api") {
+    Some(path) => path,
+    None => "",
+};
 
 /// Variables that would send requests elsewhere.
 const PROXY_VARIABLES: [&str; 8] =
@@ -57,7 +60,8 @@ impl Connector {
             read_timeout: Duration::from_secs(4),
             scrutiny: Scrutiny::EveryRecord,
             exchange: None,
-            folder: tempfile::tempdir().expect("a folder"),
+            // In memory, where there is such a file system.
+            folder: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder"),
         }
     }
 

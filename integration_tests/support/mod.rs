@@ -12,6 +12,7 @@ pub mod fault;
 pub mod golden;
 pub mod market;
 pub mod output;
+#[cfg(test)]
 mod output_checks;
 pub mod raw_api;
 pub mod scenario;
