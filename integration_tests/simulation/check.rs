@@ -81,7 +81,7 @@ impl Check<'_> {
         let today = self.zone.day_at(self.run.started);
         let after_end = today.min(self.settings.end.map_or(today, |end| end + 1));
         let first = self.settings.start.unwrap_or(after_end - 7 + slack);
-        self.zone.midnight(self.size().first_day(first))
+        self.zone.midnight(self.size().days(first).start)
     }
 
     /// From when on the table must hold everything.
@@ -96,7 +96,7 @@ impl Check<'_> {
     }
 
     pub fn is_wanted(&self, start: i64, since: i64, known: &Known) -> bool {
-        let ends_by = |end| self.size().end_day(self.zone.day_at(start)) <= end + 1;
+        let ends_by = |end| self.size().days(self.zone.day_at(start)).end <= end + 1;
         let is_known =
             known.reach.is_some_and(|reach| start <= reach) || known.since.is_some_and(|since| start < since);
         since <= start && (self.settings.end.is_none_or(ends_by) || is_known)

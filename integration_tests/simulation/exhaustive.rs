@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::support::days::{Date, date};
+
 use super::days::{Zone, day};
 use super::history::Player;
 use super::market::{Plan, Split};
@@ -9,6 +11,9 @@ use super::output::Line;
 use super::play::{Problem, Totals, play, play_all};
 use super::steps::{Fault, Field, Kill, KnownFrom, Pick, Setup, Step};
 use super::streams::STREAMS;
+
+/// When every history begins.
+const BEGINNING: Date = date(2026, 6, 18);
 
 /// What can happen, each with the sync that follows.
 fn events() -> Vec<Vec<Step>> {
@@ -33,17 +38,13 @@ fn events() -> Vec<Vec<Step>> {
     }
     let mut events: Vec<Vec<Step>> =
         events.into_iter().map(|event| vec![event, Step::NextDay(600), Step::sync()]).collect();
-    let split = Split { first_day: day(beginning()), ratio: 10.0, known_from: 0, known_until: i64::MAX };
+    let split = Split { first_day: day(BEGINNING), ratio: 10.0, known_from: 0, known_until: i64::MAX };
     for at in 0..3 {
         for fault in [Fault::Empty, Fault::EmptyNextPage, Fault::SplitMeanwhile { ticker, split }] {
             events.push(vec![Step::NextDay(600), Step::Sync { faults: vec![(at, fault)], kill: None }]);
         }
     }
     events
-}
-
-fn beginning() -> chrono::NaiveDate {
-    chrono::NaiveDate::from_ymd_opt(2026, 6, 18).expect("a date")
 }
 
 /// Two tickers, a handful of days, two pages.
@@ -58,7 +59,7 @@ fn setup(stream: usize) -> Setup {
         selected: if is_market { 2 } else { 1 },
         plan: Plan { years: None, refuses_earlier: false, shows_today: false },
         page_size: 4,
-        now: Zone::NewYork.midnight(day(beginning())) + 36_000_000,
+        now: Zone::NewYork.midnight(day(BEGINNING)) + 36_000_000,
         start: Some(start),
         dense,
         sparse: if is_events { 60 } else { 0 },

@@ -2,14 +2,17 @@
 
 use fastrand::Rng;
 
+use crate::support::days::{Date, date};
+
 use super::days::{Zone, day};
 use super::market::{Plan, Split};
 use super::steps::{Fault, Field, Kill, KnownFrom, MAX_PAUSE, Pick, Setup, Step};
-use super::streams::{STREAMS, Size};
+use super::streams::STREAMS;
 use super::world::ALWAYS_TRADED;
 
 /// Days near which histories begin: both changes of the clocks, a turn of the year, and ordinary days.
-const BEGINNINGS: [(i32, u32, u32); 5] = [(2026, 3, 3), (2026, 10, 27), (2025, 12, 24), (2026, 6, 15), (2026, 1, 29)];
+const BEGINNINGS: [Date; 5] =
+    [date(2026, 3, 3), date(2026, 10, 27), date(2025, 12, 24), date(2026, 6, 15), date(2026, 1, 29)];
 
 /// A history of one of these streams, or of two.
 pub fn history(seed: u64, streams: &[usize]) -> (Setup, Vec<Step>) {
@@ -53,9 +56,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
         1 => vec!["I:SPX", "AAPL", "GSpB"],
         _ => vec!["AAPL", "BRK.B", "GSpB"],
     };
-    let beginning = BEGINNINGS[rng.usize(..BEGINNINGS.len())];
-    let date = chrono::NaiveDate::from_ymd_opt(beginning.0, beginning.1, beginning.2).expect("a date");
-    let today = day(date) + rng.i64(0..6);
+    let today = day(BEGINNINGS[rng.usize(..BEGINNINGS.len())]) + rng.i64(0..6);
     let dense = if is_market { rng.i64(3..30) } else { rng.i64(5..30) };
     let sparse = match rng.u8(..4) {
         _ if is_market => rng.i64(0..30),
@@ -100,8 +101,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
 }
 
 fn random_pause(rng: &mut Rng, setup: &Setup) -> Step {
-    let is_long =
-        setup.streams.iter().any(|stream| STREAMS[*stream].size != Size::Hour && STREAMS[*stream].size.is_long());
+    let is_long = setup.streams.iter().any(|stream| STREAMS[*stream].size.is_long());
     match rng.u8(..10) {
         0 => Step::Wait(0),
         1 => Step::Wait(rng.i64(0..MAX_PAUSE * 8)),

@@ -112,32 +112,30 @@ impl Ticker {
         self.splits.iter().filter(is_known).map(|split| split.ratio).product()
     }
 
+    /// The row of some bars, each rescaled by the splits after it.
     fn row(&self, bars: &[(i64, &Bar)], adjusted: bool, known_at: i64) -> BarRow {
-        let mut row: Option<(BarRow, f64)> = None;
-        for (start, bar) in bars {
-            let ratio =
-                if adjusted && !self.splits.is_empty() { self.ratio(self.zone.day_at(*start), known_at) } else { 1.0 };
-            let price = |price: f64| (price / ratio * 10_000.0).round() / 10_000.0;
-            let volume = bar.volume * ratio;
-            let (open, high, low) = (price(bar.open), price(bar.high), price(bar.low));
-            let trades = bar.trades as f64;
-            let (row, value) = row.get_or_insert((
-                BarRow { price: 0.0, open, high, low, volume: Some(0.0), vwap: None, trades: Some(0.0), adjusted },
-                0.0,
-            ));
-            row.price = price(bar.close);
-            row.high = row.high.max(high);
-            row.low = row.low.min(low);
-            row.volume = row.volume.map(|sum| sum + volume);
-            row.trades = row.trades.map(|sum| sum + trades);
-            *value += price(bar.vwap) * volume;
+        let is_rescaled = adjusted && !self.splits.is_empty();
+        let rescaled = bars.iter().map(|(start, bar)| {
+            let ratio = if is_rescaled { self.ratio(self.zone.day_at(*start), known_at) } else { 1.0 };
+            let price = |price: f64| rounded(price / ratio);
+            let (open, high, low, close) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close));
+            Bar { open, high, low, close, vwap: price(bar.vwap), volume: bar.volume * ratio, trades: bar.trades }
+        });
+        let bars: Vec<Bar> = rescaled.collect();
+        let volume: f64 = bars.iter().map(|bar| bar.volume).sum();
+        let value: f64 = bars.iter().map(|bar| bar.vwap * bar.volume).sum();
+        let trades: u64 = bars.iter().map(|bar| bar.trades).sum();
+        let has_volume = !self.name.starts_with("I:");
+        BarRow {
+            price: bars[bars.len() - 1].close,
+            open: bars[0].open,
+            high: bars.iter().map(|bar| bar.high).fold(f64::MIN, f64::max),
+            low: bars.iter().map(|bar| bar.low).fold(f64::MAX, f64::min),
+            volume: has_volume.then_some(volume),
+            vwap: has_volume.then_some(rounded(value / volume)),
+            trades: has_volume.then_some(trades as f64),
+            adjusted,
         }
-        let (mut row, value) = row.expect("a row has bars");
-        row.vwap = row.volume.map(|volume| (value / volume * 10_000.0).round() / 10_000.0);
-        if self.name.starts_with("I:") {
-            (row.volume, row.vwap, row.trades) = (None, None, None);
-        }
-        row
     }
 
     /// Makes an event of a bar, so every step that changes bars also changes events: a split changes the factors of all
@@ -174,28 +172,23 @@ impl Market {
             return shown.map(|(start, event)| (start, Row::Event(event))).collect();
         }
         let end = if self.plan.shows_today { now + 1 } else { zone.midnight(zone.day_at(now)) };
-        let (mut rows, mut group) = (Rows::new(), Vec::new());
-        let mut last = (0, i64::MIN);
-        let floor = self.floor(zone, now).min(end);
-        for (start, bar) in ticker.bars.range(floor..end) {
-            if *start >= last.1 {
-                if !group.is_empty() {
-                    rows.insert(last.0, Row::Bar(ticker.row(&group, adjusted, known_at)));
-                    group.clear();
-                }
-                let begins = size.start(zone, *start);
-                last = (begins, size.end(zone, begins));
-            }
-            group.push((*start, bar));
+        let mut groups: BTreeMap<i64, Vec<(i64, &Bar)>> = BTreeMap::new();
+        for (start, bar) in ticker.bars.range(self.floor(zone, now).min(end)..end) {
+            groups.entry(size.start(zone, *start)).or_default().push((*start, bar));
         }
-        if !group.is_empty() {
-            let mut row = ticker.row(&group, adjusted, known_at);
-            if last.1 > now {
+        let row = |(start, bars): (i64, Vec<_>)| {
+            let mut row = ticker.row(&bars, adjusted, known_at);
+            if size.end(zone, start) > now {
                 // What is still being traded: it will be another one.
                 row.volume = row.volume.map(|volume| volume / 2.0);
             }
-            rows.insert(last.0, Row::Bar(row));
-        }
-        rows
+            (start, Row::Bar(row))
+        };
+        groups.into_iter().map(row).collect()
     }
+}
+
+/// A price with as many digits as the API has.
+fn rounded(price: f64) -> f64 {
+    (price * 10_000.0).round() / 10_000.0
 }

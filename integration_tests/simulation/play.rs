@@ -9,7 +9,7 @@ use std::thread;
 use super::generator;
 use super::history::Player;
 use super::steps::{Setup, Step};
-use super::streams::STREAMS;
+use super::streams::{STREAMS, Stream};
 
 /// What all histories together came to.
 #[derive(Debug, Default)]
@@ -30,23 +30,13 @@ impl Totals {
 
 /// The places of the streams that a list names: all of them, if it is empty.
 pub fn streams_named(names: &[String]) -> Result<Vec<usize>, String> {
-    if names.is_empty() {
-        return Ok((0..STREAMS.len()).collect());
+    let is_named = |stream: &Stream, name: &str| stream.short == name || (name == "actions" && stream.is_events());
+    if let Some(name) = names.iter().find(|name| !STREAMS.iter().any(|stream| is_named(stream, name))) {
+        let known: Vec<&str> = STREAMS.iter().map(|stream| stream.short).collect();
+        return Err(format!("no stream is called {name:?}; there are {}, and actions", known.join(", ")));
     }
-    let mut places = Vec::new();
-    for name in names {
-        let is_named = |place: &usize| {
-            let stream = &STREAMS[*place];
-            stream.short == name || (name == "actions" && stream.is_events())
-        };
-        let before = places.len();
-        places.extend((0..STREAMS.len()).filter(is_named));
-        if places.len() == before {
-            let known: Vec<&str> = STREAMS.iter().map(|stream| stream.short).collect();
-            return Err(format!("no stream is called {name:?}; there are {}, and actions", known.join(", ")));
-        }
-    }
-    Ok(places)
+    let is_chosen = |place: &usize| names.iter().any(|name| is_named(&STREAMS[*place], name));
+    Ok((0..STREAMS.len()).filter(|place| names.is_empty() || is_chosen(place)).collect())
 }
 
 /// Plays the histories of some numbers, on several threads, until one fails.

@@ -1,5 +1,7 @@
 //! The streams that are simulated: how long their bars are, and from which bars they are built.
 
+use std::ops::Range;
+
 use super::days::{DAY, Day, HOUR, MINUTE, Zone, first_of_month, month_of, week_of};
 
 /// How long a bar is.
@@ -79,21 +81,12 @@ impl Size {
         matches!(self, Size::Week | Size::Month)
     }
 
-    /// The first day of the bar that a day belongs to.
-    pub fn first_day(self, day: Day) -> Day {
+    /// The days of the bar that a day belongs to.
+    pub fn days(self, day: Day) -> Range<Day> {
         match self {
-            Size::Week => week_of(day),
-            Size::Month => first_of_month(month_of(day)),
-            _ => day,
-        }
-    }
-
-    /// The day after the last one of the bar that a day belongs to.
-    pub fn end_day(self, day: Day) -> Day {
-        match self {
-            Size::Week => week_of(day) + 7,
-            Size::Month => first_of_month(month_of(day) + 1),
-            _ => day + 1,
+            Size::Week => week_of(day)..week_of(day) + 7,
+            Size::Month => first_of_month(month_of(day))..first_of_month(month_of(day) + 1),
+            _ => day..day + 1,
         }
     }
 
@@ -102,7 +95,7 @@ impl Size {
         match self {
             Size::Minutes(count) => moment - moment.rem_euclid(count * MINUTE),
             Size::Hour => moment - moment.rem_euclid(HOUR),
-            _ => zone.midnight(self.first_day(zone.day_at(moment))),
+            _ => zone.midnight(self.days(zone.day_at(moment)).start),
         }
     }
 
@@ -112,7 +105,7 @@ impl Size {
             Size::Minutes(count) => start + count * MINUTE,
             Size::Hour => start + HOUR,
             // Noon always belongs to the first day, even when the clocks change.
-            _ => zone.midnight(self.end_day(zone.day_at(start + DAY / 2))),
+            _ => zone.midnight(self.days(zone.day_at(start + DAY / 2)).end),
         }
     }
 

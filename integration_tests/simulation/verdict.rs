@@ -9,20 +9,24 @@ use super::series::{Series, Within, last_two_sessions};
 use super::world::ALWAYS_TRADED;
 
 impl Check<'_> {
+    /// A bar, for people.
+    fn at(&self, start: i64) -> String {
+        format!("{} at {}", self.name(), tell(start))
+    }
+
     /// Every record is a final bar within the configured days, as the API returned it during the sync.
     pub fn check_emitted(&self, series: &Series) -> Result<(), String> {
         let since = self.configured_since(-1).min(series.ever.since.unwrap_or(i64::MAX));
         for (start, row) in &self.emitted {
-            let at = tell(*start);
             let versions = self.run.traffic.served.get(&(self.size(), self.ticker, *start));
             if !versions.is_some_and(|versions| versions.contains(row)) {
-                return Err(format!("emitted a row of {} at {at} that the API did not show: {row:?}", self.name()));
+                return Err(format!("emitted a row of {} that the API did not show: {row:?}", self.at(*start)));
             }
             if !self.size().is_final(self.zone, *start, self.run.finished) {
-                return Err(format!("emitted a bar of {} at {at} that is not final", self.name()));
+                return Err(format!("emitted a bar of {} that is not final", self.at(*start)));
             }
             if !self.is_wanted(*start, since, &series.ever) {
-                return Err(format!("emitted a bar of {} at {at} that nobody wants", self.name()));
+                return Err(format!("emitted a bar of {} that nobody wants", self.at(*start)));
             }
         }
         Ok(())
@@ -48,18 +52,10 @@ impl Check<'_> {
                         .any(|(other, change)| self.is_same_block(*start, *other) && is_recent(change.days))
             };
             if old == Some(*row) && !is_justified() {
-                return Err(format!(
-                    "emitted the bar of {} at {} again although nothing in its block changed",
-                    self.name(),
-                    tell(*start)
-                ));
+                return Err(format!("emitted {} again although nothing in its block changed", self.at(*start)));
             }
             if old.is_some() && self.is_fragment(*start) && *start < self.floor && !series.changes.contains_key(start) {
-                return Err(format!(
-                    "emitted what the plan still shows of the bar of {} at {}",
-                    self.name(),
-                    tell(*start)
-                ));
+                return Err(format!("emitted what the plan still shows of the bar of {}", self.at(*start)));
             }
         }
         Ok(())
@@ -88,7 +84,7 @@ impl Check<'_> {
                 continue;
             }
             let held = held.map_or("is missing".to_owned(), |held| format!("is {held:?}"));
-            return Err(format!("the row of {} at {} {held}, the API shows {row:?}", self.name(), tell(*start)));
+            return Err(format!("the row of {} {held}, the API shows {row:?}", self.at(*start)));
         }
         Ok(())
     }
