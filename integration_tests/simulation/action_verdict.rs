@@ -10,7 +10,6 @@ use super::market::{Row, Rows};
 use super::output::Line;
 use super::series::{Known, Series};
 use super::steps::Fault;
-use super::streams::STREAMS;
 
 /// A plan's history may begin this many days later than two years ago.
 const MARGIN: Day = 14;
@@ -70,37 +69,37 @@ fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: D
 
 impl Player<'_> {
     fn reads_events_of(&self, slot: usize, ticker: usize) -> bool {
-        let reads_all = STREAMS[self.setup.streams[slot]].reads_all;
+        let reads_all = self.setup.streams[slot].reads_all;
         (reads_all || self.world.settings.tickers.contains(&ticker)) && !self.setup.tickers[ticker].contains(':')
     }
 
     fn reads<'a>(&self, run: &'a Run, slot: usize) -> impl DoubleEndedIterator<Item = &'a Read> {
         let stream = self.setup.streams[slot];
-        run.traffic.reads.iter().filter(move |read| read.stream == stream)
+        run.traffic.reads.iter().filter(|read| read.stream == stream.name)
     }
 
     /// The first warning of a stream with these words.
     fn warning<'a>(&self, run: &'a Run, slot: usize, words: &str) -> Option<&'a str> {
-        let subject = format!("{}: ", STREAMS[self.setup.streams[slot]].name);
+        let subject = format!("{}: ", self.setup.streams[slot].name);
         run.output.written.logs("WARN").into_iter().find(|text| text.starts_with(&subject) && text.contains(words))
     }
 
     /// What the STATE on this line of a run knows of each ticker.
     pub fn known_events(&self, run: &Run, slot: usize, place: usize) -> Vec<Known> {
-        let (stream, lines) = (self.setup.streams[slot], &run.output.lines);
+        let lines = &run.output.lines;
         let ticker_of = |line: &Line| match line {
-            Line::Record { stream: of, key, .. } if *of == stream => Some(key.0),
+            Line::Record { slot: of, key, .. } if *of == slot => Some(key.0),
             _ => None,
         };
         let series = &self.world.series[slot];
         let is_again = |line: &Line| ticker_of(line).is_some_and(|ticker| series[ticker].known.is_compared());
-        let is_state = |line: &Line| matches!(line, Line::State { stream: of, .. } if *of == stream);
+        let is_state = |line: &Line| matches!(line, Line::State { slot: of, .. } if *of == slot);
         let next_state = lines.iter().skip(place + 1).position(is_state).map(|after| place + 1 + after);
         let first_again = lines.iter().position(is_again);
         // The last STATE before events come again has all tickers that differ in the backlog.
         let has_backlog = first_again.is_some_and(|first| next_state.is_none_or(|next| first < next));
         let is_believed = self.warning(run, slot, "of only").is_none();
-        let is_last = next_state.is_none() && is_believed && run.output.completes(stream);
+        let is_last = next_state.is_none() && is_believed && run.output.completes(slot);
         let known = |(ticker, series): (usize, &Series)| {
             let mut known = series.known.clone();
             if !self.reads_events_of(slot, ticker) {
@@ -142,8 +141,8 @@ impl Player<'_> {
             series.known = known.clone();
         }
         for line in &run.output.lines {
-            if let Line::Record { stream, key, .. } = line
-                && *stream == self.setup.streams[slot]
+            if let Line::Record { slot: of, key, .. } = line
+                && *of == slot
             {
                 self.world.series[slot][key.0].suspects.remove(&key.1);
             }
@@ -156,8 +155,8 @@ impl Player<'_> {
         let (mut emitted, mut has_state) = (BTreeSet::new(), false);
         for line in &run.output.lines[..run.lines] {
             match line {
-                Line::State { stream, .. } if *stream == self.setup.streams[slot] => has_state = true,
-                Line::Record { stream, key, row } if *stream == self.setup.streams[slot] => {
+                Line::State { slot: of, .. } if *of == slot => has_state = true,
+                Line::Record { slot: of, key, row } if *of == slot => {
                     let name = format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
                     let Some(read) = self.reads(run, slot).rfind(|read| read.rows.get(key) == Some(row)) else {
                         return Err(format!("{name} was not returned like that: {row:?}"));

@@ -8,13 +8,13 @@ use super::api::{Api, Asked, BadDay};
 use super::market::{Event, Key, Row};
 use super::render::events;
 use super::steps::Fault;
-use super::streams::{STREAMS, Size};
+use super::streams::Size;
 
 /// One pass over all pages of a stream.
 #[derive(Clone)]
 pub struct Read {
-    /// Its place in the table of streams.
-    pub stream: usize,
+    /// The stream's name.
+    pub stream: String,
     /// What the responses contained.
     pub rows: BTreeMap<Key, Row>,
     pub requests: usize,
@@ -33,8 +33,7 @@ impl Api {
         let requested = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
         let cursor = parameter("cursor").map(|cursor| cursor.parse::<usize>().expect("a number"));
         if cursor.is_none() {
-            let name = format!("{}_{kind}", if requested.is_some() { "stock" } else { "market" });
-            let stream = STREAMS.iter().position(|stream| stream.name == name).expect("a stream");
+            let stream = format!("{}_{kind}", if requested.is_some() { "stock" } else { "market" });
             let mut bad_reads = self.bad_days.iter_mut().filter(|bad| bad.left > 0);
             let bad = bad_reads.next().map(|bad| {
                 bad.left -= 1;
@@ -83,7 +82,7 @@ impl Api {
         let tickers = &self.market.tickers;
         let rows = rows.iter().map(|(ticker, id, event)| (tickers[*ticker].name, *id, *event));
         unusable.extend(events(kind, number as u64, rows));
-        let (rows, next_url) = (unusable.join(","), next_url.map_or(String::new(), next_page));
+        let (rows, next_url) = (unusable.join(","), next_url.map_or(String::new(), |target| next_page(&target)));
         (200, format!(r#"{{"status":"OK","request_id":"0","results":[{rows}]{next_url}}}"#))
     }
 

@@ -11,7 +11,6 @@ use super::market::{Key, Row};
 use super::output::Line;
 use super::series::{Known, Series, Within};
 use super::steps::Kill;
-use super::streams::STREAMS;
 
 /// The most requests of a sync, and log messages of a level, in a description.
 const MAX_TOLD: usize = 12;
@@ -19,7 +18,7 @@ const MAX_TOLD: usize = 12;
 impl Player<'_> {
     /// Checks a stream after a run, and updates what is known about it.
     pub fn check_stream(&mut self, run: &Run, slot: usize, began: usize, succeeded: bool) -> Result<(), String> {
-        let stream = &STREAMS[self.setup.streams[slot]];
+        let stream = self.setup.streams[slot];
         let told = |problem| format!("{}: {problem}", stream.name);
         if stream.is_events() {
             return self.check_events(run, slot, succeeded).map_err(told);
@@ -69,7 +68,7 @@ impl Player<'_> {
         before: &'b BTreeMap<Key, Option<Row>>,
         withheld: &'b BTreeSet<i64>,
     ) -> Check<'b> {
-        let stream = &STREAMS[self.setup.streams[slot]];
+        let stream = self.setup.streams[slot];
         let mut api = self.api();
         let zone = if stream.is_market() { Zone::NewYork } else { api.market.tickers[ticker].zone };
         let of_series = |asked: &&Asked| match asked.ticker {
@@ -80,9 +79,7 @@ impl Player<'_> {
         let ended = asked.last().map_or(run.started, |asked| asked.time);
         let adjusted = self.world.settings.adjusted && !stream.is_market();
         let emitted = run.output.lines[..run.lines].iter().filter_map(|line| match line {
-            Line::Record { stream: of, key, row } if *of == self.setup.streams[slot] && key.0 == ticker => {
-                Some((key.1, *row))
-            }
+            Line::Record { slot: of, key, row } if *of == slot && key.0 == ticker => Some((key.1, *row)),
             _ => None,
         });
         Check {

@@ -76,7 +76,7 @@ impl Api {
         let is_delayed = !self.market.plan.shows_today && to >= zone.midnight(zone.day_at(now));
         let rows: Vec<String> = bars.iter().map(|(start, row)| bar("", *start, row, number as u64)).collect();
         let (head, status) = (format!(r#""ticker":"{name}","#), if is_delayed { "DELAYED" } else { "OK" });
-        (200, envelope(&head, adjusted, &rows, status, &next_url.map_or(String::new(), next_page)))
+        (200, envelope(&head, adjusted, &rows, status, &next_url.map_or(String::new(), |target| next_page(&target))))
     }
 
     /// Lets the faults that are due happen to a page of bars; returns where the next page begins.

@@ -72,7 +72,7 @@ impl Player<'_> {
             Step::AddTicker(ticker) if settings.tickers.contains(&ticker) => {}
             Step::AddTicker(ticker) => settings.tickers.push(ticker),
             Step::RemoveTicker(ticker) if settings.tickers.len() > 1 => {
-                settings.tickers.retain(|other| *other != ticker)
+                settings.tickers.retain(|other| *other != ticker);
             }
             Step::RemoveTicker(_) => {}
             Step::Sync { .. } => unreachable!("a sync is played"),
@@ -83,7 +83,7 @@ impl Player<'_> {
 
 impl Step {
     /// The tickers to which something happens that is no split and no mere passing of time.
-    fn touched(&self, tickers: usize) -> std::ops::Range<usize> {
+    fn touched(&self, tickers: usize) -> Range<usize> {
         match *self {
             Step::Correct { ticker, .. }
             | Step::Settle { ticker }

@@ -10,7 +10,7 @@ use super::market::{Plan, Split};
 use super::output::Line;
 use super::play::{Problem, Totals, play, play_all};
 use super::steps::{Fault, Field, Kill, KnownFrom, Pick, Setup, Step};
-use super::streams::STREAMS;
+use super::streams::Stream;
 
 /// When every history begins.
 const BEGINNING: Date = date(2026, 6, 18);
@@ -48,10 +48,10 @@ fn events() -> Vec<Vec<Step>> {
 }
 
 /// Two tickers, a handful of days, two pages.
-fn setup(stream: usize) -> Setup {
-    let is_market = STREAMS[stream].reads_all;
-    let is_events = STREAMS[stream].is_events();
-    let (dense, start) = if STREAMS[stream].size.is_long() { (60, 30) } else { (12, 7) };
+fn setup(stream: &'static Stream) -> Setup {
+    let is_market = stream.reads_all;
+    let is_events = stream.is_events();
+    let (dense, start) = if stream.size.is_long() { (60, 30) } else { (12, 7) };
     Setup {
         seed: 3,
         streams: vec![stream],
@@ -85,7 +85,7 @@ fn history(number: usize, length: u32, events: &[Vec<Step>]) -> Vec<Step> {
 }
 
 /// Plays every history of `length` events, for each stream.
-pub fn all(length: u32, kills: bool, streams: &[usize], threads: usize) -> Totals {
+pub fn all(length: u32, kills: bool, streams: &[&'static Stream], threads: usize) -> Totals {
     let events = events();
     let count = events.len().pow(length);
     let numbers = 0..(count * streams.len()) as u64;

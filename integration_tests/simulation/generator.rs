@@ -7,7 +7,7 @@ use crate::support::days::{Date, date};
 use super::days::{Zone, day};
 use super::market::{Plan, Split};
 use super::steps::{Fault, Field, Kill, KnownFrom, MAX_PAUSE, Pick, Setup, Step};
-use super::streams::STREAMS;
+use super::streams::Stream;
 use super::world::ALWAYS_TRADED;
 
 /// Days near which histories begin: both changes of the clocks, a turn of the year, and ordinary days.
@@ -15,7 +15,7 @@ const BEGINNINGS: [Date; 5] =
     [date(2026, 3, 3), date(2026, 10, 27), date(2025, 12, 24), date(2026, 6, 15), date(2026, 1, 29)];
 
 /// A history of one of these streams, or of two.
-pub fn history(seed: u64, streams: &[usize]) -> (Setup, Vec<Step>) {
+pub fn history(seed: u64, streams: &[&'static Stream]) -> (Setup, Vec<Step>) {
     let mut rng = Rng::with_seed(seed);
     let setup = setup(&mut rng, streams);
     let mut steps = vec![random_sync(&mut rng, &setup)];
@@ -36,7 +36,7 @@ pub fn history(seed: u64, streams: &[usize]) -> (Setup, Vec<Step>) {
     (setup, steps)
 }
 
-fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
+fn setup(rng: &mut Rng, streams: &[&'static Stream]) -> Setup {
     let first = streams[rng.usize(..streams.len())];
     let mut chosen = vec![first];
     if rng.u8(..8) == 0 {
@@ -45,11 +45,11 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
             chosen.push(other);
         }
     }
-    let is_market = chosen.iter().any(|stream| STREAMS[*stream].is_market());
-    let is_events = chosen.iter().all(|stream| STREAMS[*stream].is_events());
-    let reads_all = chosen.iter().any(|stream| STREAMS[*stream].reads_all);
-    let is_intraday = chosen.iter().any(|stream| STREAMS[*stream].size.is_intraday());
-    let is_long = chosen.iter().any(|stream| STREAMS[*stream].size.is_long());
+    let is_market = chosen.iter().any(|stream| stream.is_market());
+    let is_events = chosen.iter().all(|stream| stream.is_events());
+    let reads_all = chosen.iter().any(|stream| stream.reads_all);
+    let is_intraday = chosen.iter().any(|stream| stream.size.is_intraday());
+    let is_long = chosen.iter().any(|stream| stream.size.is_long());
     let tickers = match rng.u8(..6) {
         _ if reads_all => vec![ALWAYS_TRADED, "AAPL", "BRK.B", "GSpB", "TSLA", "F"],
         0 if is_intraday => vec!["X:BTCUSD", "AAPL"],
@@ -101,7 +101,7 @@ fn setup(rng: &mut Rng, streams: &[usize]) -> Setup {
 }
 
 fn random_pause(rng: &mut Rng, setup: &Setup) -> Step {
-    let is_long = setup.streams.iter().any(|stream| STREAMS[*stream].size.is_long());
+    let is_long = setup.streams.iter().any(|stream| stream.size.is_long());
     match rng.u8(..10) {
         0 => Step::Wait(0),
         1 => Step::Wait(rng.i64(0..MAX_PAUSE * 8)),
@@ -160,9 +160,9 @@ fn random_pick(rng: &mut Rng) -> Pick {
 fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
     let ticker = rng.usize(..setup.tickers.len());
     let kind = if rng.bool() { kinds[rng.usize(..kinds.len())] } else { rng.u8(..) };
-    let may_be_bad = setup.streams.iter().any(|stream| STREAMS[*stream].is_market() || STREAMS[*stream].is_events());
+    let may_be_bad = setup.streams.iter().any(|stream| stream.is_market() || stream.is_events());
     // Bars may be emitted twice after a clock was wrong.
-    let is_events = setup.streams.iter().all(|stream| STREAMS[*stream].is_events());
+    let is_events = setup.streams.iter().all(|stream| stream.is_events());
     match kind % 20 {
         0..3 => {
             let field = [Field::Open, Field::Close, Field::Volume, Field::Vwap, Field::Trades][rng.usize(..5)];

@@ -17,7 +17,7 @@ use super::output::{Line, Output};
 use super::play::without_panic;
 use super::series::{Known, Series};
 use super::steps::{Fault, Kill, Setup, Step};
-use super::streams::STREAMS;
+use super::streams::Stream;
 use super::table::Table;
 
 /// What a user sets.
@@ -117,8 +117,7 @@ impl<'a> Player<'a> {
     fn shown(&self, now: i64) -> Vec<Vec<Arc<Rows>>> {
         let mut api = self.api();
         let tickers = 0..self.setup.tickers.len();
-        let of_stream = |stream: &usize| {
-            let stream = &STREAMS[*stream];
+        let of_stream = |stream: &&Stream| {
             if stream.is_events() {
                 return Vec::new();
             }
@@ -162,7 +161,7 @@ impl<'a> Player<'a> {
             }
         }
         let mode = if settings.is_full_refresh { "full_refresh" } else { "incremental" };
-        let streams = self.setup.streams.iter().map(|stream| configured(STREAMS[*stream].name, mode));
+        let streams = self.setup.streams.iter().map(|stream| configured(stream.name, mode));
         connector.catalog = json!({"streams": streams.collect::<Vec<_>>()});
         let states: Vec<&Value> = self.world.tables.iter().filter_map(Table::state).collect();
         connector.state = (!states.is_empty()).then(|| json!(states));
@@ -185,21 +184,16 @@ impl<'a> Player<'a> {
         let checkpoints: Vec<usize> = self.world.tables.iter().map(|table| table.checkpoints.len()).collect();
         let handed_in: Vec<Option<usize>> = self.world.tables.iter().map(|table| table.current).collect();
         for (place, line) in run.output.lines[..run.lines].iter().enumerate() {
-            let slot = |stream: &usize| self.setup.streams.iter().position(|of| of == stream);
             match line {
-                Line::Record { stream, key, row } => {
-                    let slot = slot(stream).ok_or("a record of a stream that was not selected")?;
-                    self.world.tables[slot].write(*key, *row);
-                }
-                Line::State { stream, state } => {
-                    let slot = slot(stream).ok_or("a STATE of a stream that was not selected")?;
-                    let series = self.world.series[slot].iter();
-                    let known: Vec<Known> = if STREAMS[*stream].is_events() {
-                        self.known_events(&run, slot, place)
+                Line::Record { slot, key, row } => self.world.tables[*slot].write(*key, *row),
+                Line::State { slot, state } => {
+                    let series = self.world.series[*slot].iter();
+                    let known: Vec<Known> = if self.setup.streams[*slot].is_events() {
+                        self.known_events(&run, *slot, place)
                     } else {
                         series.map(|series| series.known.clone().within_run(self.world.settings.adjusted)).collect()
                     };
-                    self.world.tables[slot].commit(state.clone(), known);
+                    self.world.tables[*slot].commit(state.clone(), known);
                 }
                 _ => {}
             }

@@ -7,17 +7,17 @@ use crate::support::output::Output as Written;
 
 use super::days::{Zone, parse_day};
 use super::market::{BarRow, Event, Key, Market, Row};
-use super::streams::STREAMS;
+use super::streams::Stream;
 
-/// A line of the output.
+/// A line of the output; a slot is the place of its stream among those that were selected.
 #[derive(Debug)]
 pub enum Line {
     /// A record.
-    Record { stream: usize, key: Key, row: Row },
+    Record { slot: usize, key: Key, row: Row },
     /// A STATE.
-    State { stream: usize, state: Value },
+    State { slot: usize, state: Value },
     /// The status `COMPLETE`.
-    Complete { stream: usize },
+    Complete { slot: usize },
     /// What does not concern the table.
     Other,
 }
@@ -43,30 +43,30 @@ struct EventData<'a> {
     historical_adjustment_factor: Option<f64>,
 }
 
-fn parse(message: &Value, market: &Market) -> Option<Line> {
-    let stream_named = |name: &Value| STREAMS.iter().position(|stream| *name == stream.name);
+fn parse(message: &Value, market: &Market, streams: &[&Stream]) -> Option<Line> {
+    let slot_of = |name: &Value| streams.iter().position(|stream| *name == stream.name);
     let status = &message["trace"]["stream_status"];
     match message["type"].as_str()? {
         "RECORD" => {
-            let stream = stream_named(&message["record"]["stream"])?;
-            let (key, row) = record(stream, &message["record"]["data"], market)?;
-            Some(Line::Record { stream, key, row })
+            let slot = slot_of(&message["record"]["stream"])?;
+            let (key, row) = record(streams[slot], &message["record"]["data"], market)?;
+            Some(Line::Record { slot, key, row })
         }
         "STATE" => {
             let state = &message["state"];
-            let stream = stream_named(&state["stream"]["stream_descriptor"]["name"])?;
-            Some(Line::State { stream, state: state.clone() })
+            let slot = slot_of(&state["stream"]["stream_descriptor"]["name"])?;
+            Some(Line::State { slot, state: state.clone() })
         }
         "TRACE" if status["status"] == "COMPLETE" => {
-            Some(Line::Complete { stream: stream_named(&status["stream_descriptor"]["name"])? })
+            Some(Line::Complete { slot: slot_of(&status["stream_descriptor"]["name"])? })
         }
         _ => Some(Line::Other),
     }
 }
 
-fn record(stream: usize, data: &Value, market: &Market) -> Option<(Key, Row)> {
+fn record(stream: &Stream, data: &Value, market: &Market) -> Option<(Key, Row)> {
     let ticker_named = |name: &str| market.tickers.iter().position(|ticker| ticker.name == name);
-    if STREAMS[stream].is_events() {
+    if stream.is_events() {
         let EventData { id, stock_ticker, day, amount, count, historical_adjustment_factor: factor } =
             EventData::deserialize(data).ok()?;
         let start = id.strip_prefix(stock_ticker)?.trim().parse().ok()?;
@@ -74,7 +74,7 @@ fn record(stream: usize, data: &Value, market: &Market) -> Option<(Key, Row)> {
         return Some(((ticker_named(stock_ticker)?, start), Row::Event(row)));
     }
     let ticker = ticker_named(data["stock_ticker"].as_str()?)?;
-    let zone = if STREAMS[stream].is_market() { Zone::NewYork } else { market.tickers[ticker].zone };
+    let zone = if stream.is_market() { Zone::NewYork } else { market.tickers[ticker].zone };
     let day = parse_day(data["date"].as_str()?)?;
     let start = match data["timestamp"].as_str() {
         Some(timestamp) => {
@@ -88,12 +88,13 @@ fn record(stream: usize, data: &Value, market: &Market) -> Option<(Key, Row)> {
 
 impl Output {
     /// Understands the messages, and checks that all streams are complete after a success.
-    pub fn new(written: Written, market: &Market, streams: &[usize]) -> Result<Output, String> {
-        let understood = |message| parse(message, market).ok_or_else(|| format!("a line makes no sense: {message}"));
+    pub fn new(written: Written, market: &Market, streams: &[&Stream]) -> Result<Output, String> {
+        let understood =
+            |message| parse(message, market, streams).ok_or_else(|| format!("a line makes no sense: {message}"));
         let lines: Vec<Line> = written.messages.iter().map(understood).collect::<Result<_, _>>()?;
         let output = Output { written, lines };
-        match streams.iter().find(|stream| output.succeeded() && !output.completes(**stream)) {
-            Some(stream) => Err(format!("{} is not complete", STREAMS[*stream].name)),
+        match (0..streams.len()).find(|slot| output.succeeded() && !output.completes(*slot)) {
+            Some(slot) => Err(format!("{} is not complete", streams[slot].name)),
             None => Ok(output),
         }
     }
@@ -103,8 +104,8 @@ impl Output {
     }
 
     /// Whether a stream was read to its end.
-    pub fn completes(&self, stream: usize) -> bool {
-        self.lines.iter().any(|line| matches!(line, Line::Complete { stream: of } if *of == stream))
+    pub fn completes(&self, slot: usize) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Complete { slot: of } if *of == slot))
     }
 
     /// Summarizes the records and STATEs in the first lines: `3 records, STATE`.

@@ -28,15 +28,15 @@ impl Totals {
     }
 }
 
-/// The places of the streams that a list names: all of them, if it is empty.
-pub fn streams_named(names: &[String]) -> Result<Vec<usize>, String> {
+/// The streams that a list names: all of them, if it is empty.
+pub fn streams_named(names: &[String]) -> Result<Vec<&'static Stream>, String> {
     let is_named = |stream: &Stream, name: &str| stream.short == name || (name == "actions" && stream.is_events());
     if let Some(name) = names.iter().find(|name| !STREAMS.iter().any(|stream| is_named(stream, name))) {
         let known: Vec<&str> = STREAMS.iter().map(|stream| stream.short).collect();
         return Err(format!("no stream is called {name:?}; there are {}, and actions", known.join(", ")));
     }
-    let is_chosen = |place: &usize| names.iter().any(|name| is_named(&STREAMS[*place], name));
-    Ok((0..STREAMS.len()).filter(|place| names.is_empty() || is_chosen(place)).collect())
+    let is_chosen = |stream: &&Stream| names.iter().any(|name| is_named(stream, name));
+    Ok(STREAMS.iter().filter(|stream| names.is_empty() || is_chosen(stream)).collect())
 }
 
 /// Plays the histories of some numbers, on several threads, until one fails.
@@ -74,7 +74,7 @@ where
 }
 
 /// Plays random histories, from a seed on.
-pub fn random(first: u64, count: u64, streams: &[usize], threads: usize) -> Totals {
+pub fn random(first: u64, count: u64, streams: &[&'static Stream], threads: usize) -> Totals {
     play_all(first..first + count, threads, |seed| generator::history(seed, streams), play)
 }
 
@@ -118,7 +118,7 @@ fn tell_failure(setup: &Setup, steps: &[Step]) -> String {
     let mut player = Player::new(&setup, true);
     let problem = play(&mut player, &steps).expect_err("it failed before");
     let story = player.story.unwrap_or_default().join("\n");
-    let streams: Vec<&str> = setup.streams.iter().map(|stream| STREAMS[*stream].short).collect();
+    let streams: Vec<&str> = setup.streams.iter().map(|stream| stream.short).collect();
     format!("{}\n{setup:?}\n{story}\n=> {}\n({} steps)", streams.join(" and "), problem.text, steps.len())
 }
 

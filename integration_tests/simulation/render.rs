@@ -1,5 +1,7 @@
 //! Rows as the API writes them, with its numbers in several formats.
 
+use std::fmt::Write;
+
 use super::days::tell_day;
 use super::market::{Event, Row};
 
@@ -20,11 +22,12 @@ pub fn bar(head: &str, time: i64, row: &Row, page: u64) -> String {
     let mut text = format!("{{{head}");
     for (place, (name, value)) in fields.into_iter().enumerate() {
         if let Some(value) = value {
-            text += &format!(r#""{name}":{},"#, number(value, format.wrapping_add(place as u64 * 7)));
+            let value = number(value, format.wrapping_add(place as u64 * 7));
+            write!(text, r#""{name}":{value},"#).expect("a string");
         }
     }
     if let Some(trades) = row.trades {
-        text += &format!(r#""n":{trades},"#);
+        write!(text, r#""n":{trades},"#).expect("a string");
     }
     text + &format!(r#""t":{time}}}"#)
 }
@@ -47,10 +50,10 @@ pub fn events<'a>(
         for (name, value) in values {
             format = format.wrapping_mul(31).wrapping_add(7);
             match value {
-                Some(value) => row += &format!(r#","{name}":{}"#, number(value, format)),
+                Some(value) => write!(row, r#","{name}":{}"#, number(value, format)).expect("a string"),
                 // It is missing, or null.
                 None if format.is_multiple_of(2) => {}
-                None => row += &format!(r#","{name}":null"#),
+                None => write!(row, r#","{name}":null"#).expect("a string"),
             }
         }
         row + "}"

@@ -2,14 +2,14 @@
 
 use super::days::{Day, HOUR};
 use super::market::{Plan, Split};
+use super::streams::Stream;
 
 /// How a history begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setup {
     /// The seed of the market's bars.
     pub seed: u64,
-    /// Places in the table of streams.
-    pub streams: Vec<usize>,
+    pub streams: Vec<&'static Stream>,
     pub tickers: Vec<&'static str>,
     /// How many of them are read at first.
     pub selected: usize,

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::days::{DAY, HOUR, MINUTE, Zone, is_weekday, years_before};
 use super::market::{Bar, Market, Ticker};
 use super::steps::Setup;
-use super::streams::{STREAMS, Size};
+use super::streams::Size;
 
 /// For how many days after its beginning a history has bars.
 const AHEAD: i64 = 75;
@@ -18,14 +18,14 @@ pub const ALWAYS_TRADED: &str = "SPY";
 /// Builds the market of a history.
 pub fn market(setup: &Setup) -> Market {
     let mut rng = Rng::with_seed(setup.seed);
-    let smallest = setup.streams.iter().map(|stream| STREAMS[*stream].size).min_by_key(|size| match size {
+    let smallest = setup.streams.iter().map(|stream| stream.size).min_by_key(|size| match size {
         Size::Minutes(count) => *count,
         Size::Hour => 60,
         _ => 1440,
     });
     let smallest = smallest.expect("a history has a stream");
-    let is_market = setup.streams.iter().any(|stream| STREAMS[*stream].is_market());
-    let is_events = setup.streams.iter().all(|stream| STREAMS[*stream].is_events());
+    let is_market = setup.streams.iter().any(|stream| stream.is_market());
+    let is_events = setup.streams.iter().all(|stream| stream.is_events());
     let holidays: Vec<i64> = (0..6).map(|_| rng.i64(-40..AHEAD)).collect();
     let tickers = setup.tickers.iter().map(|name| {
         let zone = if name.starts_with("X:") { Zone::Utc } else { Zone::NewYork };

@@ -140,11 +140,11 @@ fn next_url(asked: &Range, from: i64, limit: usize) -> String {
     let Range { ticker, multiplier, unit, to, .. } = asked;
     let ticker = utf8_percent_encode(ticker, ESCAPED);
     let cursor = URL_SAFE_NO_PAD.encode(format!("limit={limit}&sort=asc"));
-    next_page(format!("/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{from}/{to}?cursor={cursor}"))
+    next_page(&format!("/v2/aggs/ticker/{ticker}/range/{multiplier}/{unit}/{from}/{to}?cursor={cursor}"))
 }
 
 /// The field that names the next page by its path and query.
-pub fn next_page(target: String) -> String {
+pub fn next_page(target: &str) -> String {
     format!(r#","next_url":"https://{NEXT_URL_HOST}{target}""#)
 }
 
