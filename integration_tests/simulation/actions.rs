@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::answers::next_page;
+use crate::support::answers::{next_page, value_of};
 
 use super::api::{Api, Asked, BadDay};
 use super::market::{Event, Key, Row};
@@ -11,7 +11,7 @@ use super::steps::Fault;
 use super::streams::Size;
 
 /// One pass over all pages of a stream.
-#[derive(Clone)]
+#[derive(Default)]
 pub struct Read {
     /// The stream's name.
     pub stream: String,
@@ -29,9 +29,8 @@ pub struct Read {
 impl Api {
     pub fn events(&mut self, kind: &str, query: &str) -> (u16, String) {
         let (now, number) = (self.now(), self.traffic.asked.len());
-        let parameter = |name| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        let requested = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
-        let cursor = parameter("cursor").map(|cursor| cursor.parse::<usize>().expect("a number"));
+        let requested = value_of(query, "ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
+        let cursor = value_of(query, "cursor").map(|cursor| cursor.parse::<usize>().expect("a number"));
         if cursor.is_none() {
             let stream = format!("{}_{kind}", if requested.is_some() { "stock" } else { "market" });
             let mut bad_reads = self.bad_days.iter_mut().filter(|bad| bad.left > 0);
@@ -39,14 +38,7 @@ impl Api {
                 bad.left -= 1;
                 *bad
             });
-            self.traffic.reads.push(Read {
-                stream,
-                rows: BTreeMap::new(),
-                requests: 0,
-                has_next: false,
-                unusable: 0,
-                bad,
-            });
+            self.traffic.reads.push(Read { stream, bad, ..Read::default() });
         }
         let known_at = self.known_at(number, now);
         let mut rows = self.all_events(requested.as_deref(), now, known_at);
@@ -92,7 +84,7 @@ impl Api {
         let mut rows = Vec::new();
         for (ticker, name) in names.iter().enumerate() {
             if requested.is_none_or(|requested| requested.contains(name)) {
-                let events = self.shown_on(ticker, Size::Event, false, now, known_at);
+                let events = self.shown(ticker, Size::Event, false, now, known_at);
                 rows.extend(events.iter().filter_map(|(id, row)| match row {
                     Row::Event(event) => Some((ticker, *id, *event)),
                     Row::Bar(_) => None,

@@ -94,7 +94,7 @@ impl Player<'_> {
             asked,
             run,
             shown_first: run.shown_first[slot][ticker].clone(),
-            shown: api.shown(ticker, stream.size, adjusted, ended),
+            shown: api.shown(ticker, stream.size, adjusted, ended, ended),
             floor: api.market.floor(zone, ended),
             has_state: run.has_state[slot],
             withheld,
@@ -150,7 +150,7 @@ impl Player<'_> {
     pub fn told(&self, run: &Run, kill: Option<Kill>) -> String {
         let Run { output, faults, lines, .. } = run;
         let mut told = format!("sync {}: {}", self.syncs, output.sequence(*lines));
-        write!(told, "; of {} lines; {kill:?}; {faults:?}", output.lines.len()).expect("a string");
+        write!(told, "; {} lines in all; kill: {kill:?}; faults: {faults:?}", output.lines.len()).expect("a string");
         let api = self.api();
         for asked in run.traffic.asked.iter().take(MAX_TOLD) {
             write!(told, "\n    request {}", asked.tell(&api.market)).expect("a string");

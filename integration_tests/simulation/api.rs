@@ -110,12 +110,8 @@ impl Api {
         self.clock.now().timestamp_millis()
     }
 
-    /// What is shown of a ticker at a moment.
-    pub fn shown(&mut self, ticker: usize, size: Size, adjusted: bool, now: i64) -> Arc<Rows> {
-        self.shown_on(ticker, size, adjusted, now, now)
-    }
-
-    pub fn shown_on(&mut self, ticker: usize, size: Size, adjusted: bool, now: i64, known_at: i64) -> Arc<Rows> {
+    /// What is shown of a ticker at a moment, on the basis of the splits known at another.
+    pub fn shown(&mut self, ticker: usize, size: Size, adjusted: bool, now: i64, known_at: i64) -> Arc<Rows> {
         let key = (ticker, size, adjusted, now, known_at);
         if let Some((_, rows)) = self.cache.iter().find(|(known, _)| *known == key) {
             return rows.clone();
@@ -133,7 +129,7 @@ impl Api {
                 let name = ticker.replace("%3A", ":");
                 let ticker = self.market.tickers.iter().position(|known| known.name == name);
                 match ticker {
-                    Some(ticker) => self.range(ticker, (multiplier, unit), (from, to), query),
+                    Some(ticker) => self.range(ticker, [multiplier, unit, from, to], query),
                     None => error(400, "The simulation knows no such ticker"),
                 }
             }

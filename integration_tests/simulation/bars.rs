@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::support::answers::{
-    Answer, OUTSIDE_THE_PLAN, REVERSED, TODAY_TOO_EARLY, envelope, error, next_page, not_authorized,
+    Answer, OUTSIDE_THE_PLAN, REVERSED, TODAY_TOO_EARLY, envelope, error, next_page, not_authorized, value_of,
 };
 
 use super::api::{Api, Asked};
@@ -22,13 +22,7 @@ const UNUSABLE: [&str; 2] = [
 
 impl Api {
     /// A ticker's bars over a range of time, in pages.
-    pub fn range(
-        &mut self,
-        ticker: usize,
-        (multiplier, unit): (&str, &str),
-        (from, to): (&str, &str),
-        query: &str,
-    ) -> Answer {
+    pub fn range(&mut self, ticker: usize, [multiplier, unit, from, to]: [&str; 4], query: &str) -> Answer {
         let (now, number, zone) = (self.now(), self.traffic.asked.len(), self.market.tickers[ticker].zone);
         let Some(size) = Size::parse(multiplier, unit) else {
             return error(400, "Could not parse the timespan");
@@ -40,7 +34,7 @@ impl Api {
         let (Some(from), Some(to)) = (bound(from, 0), bound(to, 1)) else {
             return error(400, "Could not parse the time parameter: 'from'. Use YYYY-MM-DD or Unix MS Timestamps");
         };
-        let cursor = query.split('&').find_map(|pair| pair.strip_prefix("cursor="));
+        let cursor = value_of(query, "cursor");
         let mut asked = Asked::new(Some(ticker), size, (from, to), cursor.is_some(), now);
         let refusal = self.refusal(zone, from, to, now);
         if refusal.is_some() || to < from {
@@ -50,7 +44,7 @@ impl Api {
         let adjusted = !query.contains("adjusted=false");
         let known_at = self.known_at(number, now);
         asked.was_cached = known_at != now;
-        let rows = self.shown_on(ticker, size, adjusted, now, known_at);
+        let rows = self.shown(ticker, size, adjusted, now, known_at);
         let (from, to) = if size.is_long() {
             (size.start(zone, from), size.end(zone, size.start(zone, to)) - 1)
         } else {
@@ -129,7 +123,7 @@ impl Api {
         let mut rows = Vec::new();
         for ticker in 0..self.market.tickers.len() {
             let is_stock = !self.market.tickers[ticker].name.contains(':');
-            let shown = self.shown(ticker, Size::Day, adjusted, now);
+            let shown = self.shown(ticker, Size::Day, adjusted, now, now);
             if let Some(row) = shown.get(&midnight).filter(|_| is_stock) {
                 rows.push((ticker, *row));
             }

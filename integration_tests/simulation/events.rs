@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::api::BadDay;
-use super::days::{Day, HOUR, MINUTE, Zone, is_weekday, tell};
+use super::days::{Day, HOUR, MINUTE, Zone, is_weekday};
 use super::history::Player;
 use super::market::{Bar, Split, Ticker};
 use super::steps::{Field, KnownFrom, Pick, Step};
@@ -195,10 +195,4 @@ impl Pick {
         };
         bars.into_iter().skip(first).take(count).collect()
     }
-}
-
-/// Some moments for people.
-pub fn tell_all(starts: &[i64]) -> String {
-    let told: Vec<String> = starts.iter().take(8).map(|start| tell(*start)).collect();
-    told.join(", ")
 }

@@ -117,29 +117,27 @@ fn random_sync(rng: &mut Rng, setup: &Setup) -> Step {
         let latest = if rng.bool() { 2 } else { 10 };
         let at = rng.usize(..latest);
         let ticker = rng.usize(..setup.tickers.len());
-        faults.push((
-            at,
-            match rng.u8(..16) {
-                0 | 1 => Fault::Empty,
-                2 | 3 => Fault::EmptyNextPage,
-                4 => Fault::Doubled,
-                5 | 6 => Fault::CutAtPageEnd,
-                7 => Fault::Strays,
-                8 => Fault::OtherTicker,
-                9 => Fault::Truncated,
-                10 => Fault::Hiccup,
-                11 => Fault::Outage(if rng.bool() { 400 } else { 500 }),
-                12 => Fault::Caches(rng.u64(..)),
-                13 if !setup.tickers[ticker].contains(':') => {
-                    let first_day = Zone::NewYork.day_at(setup.now) + rng.i64(0..20);
-                    Fault::SplitMeanwhile {
-                        ticker,
-                        split: Split { first_day, ratio: 4.0, known_from: 0, known_until: i64::MAX },
-                    }
+        let fault = match rng.u8(..16) {
+            0 | 1 => Fault::Empty,
+            2 | 3 => Fault::EmptyNextPage,
+            4 => Fault::Doubled,
+            5 | 6 => Fault::CutAtPageEnd,
+            7 => Fault::Strays,
+            8 => Fault::OtherTicker,
+            9 => Fault::Truncated,
+            10 => Fault::Hiccup,
+            11 => Fault::Outage(if rng.bool() { 400 } else { 500 }),
+            12 => Fault::Caches(rng.u64(..)),
+            13 if !setup.tickers[ticker].contains(':') => {
+                let first_day = Zone::NewYork.day_at(setup.now) + rng.i64(0..20);
+                Fault::SplitMeanwhile {
+                    ticker,
+                    split: Split { first_day, ratio: 4.0, known_from: 0, known_until: i64::MAX },
                 }
-                _ => Fault::Slow(rng.i64(1..9)),
-            },
-        ));
+            }
+            _ => Fault::Slow(rng.i64(1..9)),
+        };
+        faults.push((at, fault));
     }
     let kill = (rng.u8(..5) == 0).then(|| Kill {
         after: rng.usize(..=1000),

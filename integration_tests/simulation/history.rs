@@ -11,7 +11,6 @@ use crate::support::output::Scrutiny;
 
 use super::api::{Api, MAX_REQUESTS, Traffic};
 use super::days::{Day, Zone, tell, tell_day};
-use super::events::tell_all;
 use super::market::{Bar, Rows};
 use super::output::{Line, Output};
 use super::play::without_panic;
@@ -28,7 +27,6 @@ pub struct Settings {
     pub start: Option<Day>,
     pub end: Option<Day>,
     pub adjusted: bool,
-    pub is_full_refresh: bool,
 }
 
 /// What a history has come to.
@@ -77,7 +75,6 @@ impl<'a> Player<'a> {
             start: setup.start.map(|days| today - days),
             end: None,
             adjusted: true,
-            is_full_refresh: setup.is_full_refresh,
         };
         let world = World {
             settings,
@@ -102,8 +99,8 @@ impl<'a> Player<'a> {
                 self.settle(run, *kill)
             }
             step => {
-                let changed = self.happen(step);
-                self.tell(|_| format!("{step:?} {}", tell_all(&changed)));
+                let changed: Vec<String> = self.happen(step).into_iter().map(tell).collect();
+                self.tell(|_| format!("{step:?} {}", changed.join(", ")));
                 Ok(())
             }
         }
@@ -122,7 +119,7 @@ impl<'a> Player<'a> {
                 return Vec::new();
             }
             let adjusted = self.world.settings.adjusted && !stream.is_market();
-            tickers.clone().map(|ticker| api.shown(ticker, stream.size, adjusted, now)).collect()
+            tickers.clone().map(|ticker| api.shown(ticker, stream.size, adjusted, now, now)).collect()
         };
         self.setup.streams.iter().map(of_stream).collect()
     }
@@ -160,7 +157,7 @@ impl<'a> Player<'a> {
                 connector.set(name, tell_day(day));
             }
         }
-        let mode = if settings.is_full_refresh { "full_refresh" } else { "incremental" };
+        let mode = if self.setup.is_full_refresh { "full_refresh" } else { "incremental" };
         let streams = self.setup.streams.iter().map(|stream| configured(stream.name, mode));
         connector.catalog = json!({"streams": streams.collect::<Vec<_>>()});
         let states: Vec<&Value> = self.world.tables.iter().filter_map(Table::state).collect();

@@ -110,15 +110,9 @@ impl Output {
 
     /// Summarizes the records and STATEs in the first lines: `3 records, STATE`.
     pub fn sequence(&self, lines: usize) -> String {
-        let (mut parts, mut records) = (Vec::new(), 0);
-        for line in &self.lines[..lines] {
-            records += usize::from(matches!(line, Line::Record { .. }));
-            if matches!(line, Line::State { .. }) {
-                parts.push(format!("{records} records, STATE"));
-                records = 0;
-            }
-        }
-        parts.push(format!("{records} records"));
-        parts.join(", ")
+        let records = |part: &[Line]| part.iter().filter(|line| matches!(line, Line::Record { .. })).count();
+        let parts = self.lines[..lines].split(|line| matches!(line, Line::State { .. }));
+        let parts: Vec<String> = parts.map(|part| format!("{} records", records(part))).collect();
+        parts.join(", STATE, ")
     }
 }

@@ -118,8 +118,7 @@ fn tell_failure(setup: &Setup, steps: &[Step]) -> String {
     let mut player = Player::new(&setup, true);
     let problem = play(&mut player, &steps).expect_err("it failed before");
     let story = player.story.unwrap_or_default().join("\n");
-    let streams: Vec<&str> = setup.streams.iter().map(|stream| stream.short).collect();
-    format!("{}\n{setup:?}\n{story}\n=> {}\n({} steps)", streams.join(" and "), problem.text, steps.len())
+    format!("{setup:?}\n{story}\n=> {}\n({} steps)", problem.text, steps.len())
 }
 
 /// Histories with fewer steps, with a simpler step, or with less to begin with.

@@ -153,6 +153,9 @@ pub enum Step {
     Sync { faults: Vec<(usize, Fault)>, kill: Option<Kill> },
 }
 
+/// The longest ordinary pause, in minutes.
+pub const MAX_PAUSE: i64 = 40 * HOUR / 60_000;
+
 impl Step {
     pub fn is_sync(&self) -> bool {
         matches!(self, Step::Sync { .. })
@@ -162,12 +165,7 @@ impl Step {
     pub fn sync() -> Step {
         Step::Sync { faults: Vec::new(), kill: None }
     }
-}
 
-/// The longest ordinary pause, in minutes.
-pub const MAX_PAUSE: i64 = 40 * HOUR / 60_000;
-
-impl Step {
     /// The same with less going wrong.
     pub fn simpler(&self) -> Vec<Step> {
         let Step::Sync { faults, kill } = self else { return Vec::new() };

@@ -80,10 +80,7 @@ impl Table {
 
     /// The keys written after the first `writes` writes, with their rows before.
     pub fn values_at(&self, writes: usize) -> BTreeMap<Key, Option<Row>> {
-        let mut values = BTreeMap::new();
-        for (key, old) in self.journal[writes..].iter().rev() {
-            values.insert(*key, *old);
-        }
-        values
+        // The earliest write of a key has what was there before.
+        self.journal[writes..].iter().rev().copied().collect()
     }
 }

@@ -65,7 +65,8 @@ impl Query {
     }
 }
 
-fn value_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+/// The value of a parameter of a query.
+pub fn value_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').filter_map(|pair| pair.split_once('=')).find(|pair| pair.0 == name).map(|pair| pair.1)
 }
 
