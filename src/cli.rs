@@ -72,7 +72,7 @@ where
             help.kind()
     {
         let help = help.to_string();
-        return exit_code(stdout.write_all(help.as_bytes()).map_err(Error::from));
+        return exit_code(stdout.write_all(help.as_bytes()).map(|()| 0));
     }
     let writes_debug = cli.as_ref().is_ok_and(|cli| cli.debug);
     let (clock, terminal) = (environment.clock.clone(), environment.terminal.clone());
@@ -81,14 +81,11 @@ where
         Ok(cli) => catch_panic(|| execute(cli.command, environment, &mut output)),
         Err(error) => Err(usage_error(&error)),
     };
-    let result = match result.unwrap_or_else(|failure| Err(failure.into())) {
-        Err(Error::Failure(failure)) => match output.trace_error(&failure) {
-            Ok(()) => return 1,
-            Err(error) => Err(error.into()),
-        },
-        result => result,
-    };
-    exit_code(result)
+    exit_code(match result.unwrap_or_else(|bug| Err(bug.into())) {
+        Ok(()) => Ok(0),
+        Err(Error::Failure(failure)) => output.trace_error(&failure).map(|()| 1),
+        Err(Error::Output(error)) => Err(error),
+    })
 }
 
 fn execute(command: Command, environment: &Environment, output: &mut Output<'_>) -> Result<(), Error> {
@@ -137,14 +134,13 @@ fn usage_error(error: &clap::Error) -> Failure {
 
 /// Anything already written to stdout stays valid. A reader that went away is not a failure; any other error of writing
 /// can only be reported on stderr.
-fn exit_code(result: Result<(), Error>) -> u8 {
-    match result {
-        Ok(()) => 0,
-        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-        Err(Error::Output(error)) => {
+fn exit_code(written: io::Result<u8>) -> u8 {
+    match written {
+        Ok(code) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => {
             let _ = writeln!(io::stderr(), "Can't write to stdout: {error}");
             1
         }
-        Err(Error::Failure(_)) => 1,
     }
 }

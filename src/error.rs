@@ -19,7 +19,8 @@ pub(crate) enum FailureType {
 }
 
 /// A failure as users and operators see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct Failure {
     /// Decides whether the platform retries.
     pub(crate) failure_type: FailureType,
@@ -80,24 +81,14 @@ fn join_within_limit(texts: &[&str]) -> String {
 }
 
 /// Why a command ended early.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Reported as a TRACE ERROR.
-    Failure(Failure),
+    #[error(transparent)]
+    Failure(#[from] Failure),
     /// stdout can't be written to; reported on stderr.
-    Output(io::Error),
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        Error::Failure(failure)
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Error::Output(error)
-    }
+    #[error(transparent)]
+    Output(#[from] io::Error),
 }
 
 #[cfg(test)]
