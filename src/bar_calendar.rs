@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::calendar::{Date, DateRange, MAX_DATE, Zone, day_after, day_before, utc_date, utc_midnight};
+use crate::calendar::{Date, DateRange, Zone, day_before, utc_midnight};
 use crate::timespan::Timespan;
 
 /// How long after its end an intraday bar is taken for final: the fifteen minutes by which the cheapest intraday plan is
@@ -23,16 +23,13 @@ pub(crate) struct BarCalendar {
 impl BarCalendar {
     /// The day of a bar: its trading day, or the first day of a longer bar.
     pub(crate) fn date(self, cursor: i64) -> Date {
-        if self.timespan.is_intraday() { self.zone.date_at_ms(cursor) } else { utc_date(cursor) }
+        self.cursor_zone().date_at_ms(cursor)
     }
 
     /// The cursors of the bars that touch these days, the last excluded.
     pub(crate) fn cursors(self, days: DateRange) -> Range<i64> {
-        if self.timespan.is_intraday() {
-            return days.moments(self.zone);
-        }
-        let end = if days.to == MAX_DATE { i64::MAX } else { utc_midnight(day_after(days.to)) };
-        utc_midnight(self.timespan.first_day_of(days.from))..end
+        let from = self.timespan.first_day_of(days.from);
+        DateRange { from, ..days }.moments(self.cursor_zone())
     }
 
     /// The greatest cursor that a bar can have that is final at `now`.
@@ -41,8 +38,7 @@ impl BarCalendar {
             let length = self.timespan.intraday_length() + INTRADAY_DELAY;
             return now.timestamp_millis() - length.num_milliseconds();
         }
-        let yesterday = day_before(self.zone.date_at(now));
-        utc_midnight(self.timespan.last_whole_bar(yesterday))
+        self.last_cursor_on_or_before(day_before(self.zone.date_at(now)))
     }
 
     /// The greatest cursor of a bar that lies wholly on or before `day`.
@@ -57,5 +53,10 @@ impl BarCalendar {
     /// The last day of the bar with this cursor.
     pub(crate) fn last_day(self, cursor: i64) -> Date {
         self.timespan.last_day_of(self.date(cursor))
+    }
+
+    /// The zone whose days cursors are in: those of days and longer bars are UTC midnights in every market.
+    fn cursor_zone(self) -> Zone {
+        if self.timespan.is_intraday() { self.zone } else { Zone::Utc }
     }
 }

@@ -32,16 +32,15 @@ pub(crate) enum Zone {
 impl Zone {
     /// The date at a moment.
     pub(crate) fn date_at(self, moment: DateTime<Utc>) -> Date {
-        let moment = self::moment(moment.timestamp_millis());
-        match self {
-            Zone::NewYork => moment.with_timezone(&New_York).date_naive(),
-            Zone::Utc => moment.date_naive(),
-        }
+        self.date_at_ms(moment.timestamp_millis())
     }
 
     /// The date at a moment in epoch milliseconds.
     pub(crate) fn date_at_ms(self, ms: i64) -> Date {
-        self.date_at(moment(ms))
+        match self {
+            Zone::NewYork => moment(ms).with_timezone(&New_York).date_naive(),
+            Zone::Utc => utc_date(ms),
+        }
     }
 
     /// The midnight that begins `date`, in epoch milliseconds.
@@ -99,21 +98,18 @@ pub(crate) fn is_weekend(date: Date) -> bool {
 
 /// The first weekday on or after `date`.
 pub(crate) fn next_weekday(date: Date) -> Date {
-    let mut day = date;
-    while is_weekend(day) && day < MAX_DATE {
-        day = day_after(day);
-    }
-    day
+    if is_weekend(date) { next_weekday(day_after(date)) } else { date }
+}
+
+/// The last weekday on or before `date`.
+pub(crate) fn last_weekday(date: Date) -> Date {
+    if is_weekend(date) { last_weekday(day_before(date)) } else { date }
 }
 
 /// Parses `YYYY-MM-DD`, and nothing else that looks like a date.
 pub(crate) fn parse_date(text: &str) -> Option<Date> {
-    let has_form = text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    text.parse::<Date>().ok().filter(|date| has_form && *date >= MIN_DATE)
+    let date = text.parse::<Date>().ok()?;
+    ((MIN_DATE..=MAX_DATE).contains(&date) && date.to_string() == text).then_some(date)
 }
 
 /// A range of days, both ends included; empty when `from` is after `to`.

@@ -8,7 +8,7 @@ use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use super::target_sync::TargetSync;
-use crate::calendar::{Date, DateRange, day_before, is_weekend, next_weekday};
+use crate::calendar::{Date, DateRange, day_before, last_weekday, next_weekday};
 use crate::polygon::{ApiError, Paging, Request};
 use crate::streams::Endpoint;
 
@@ -209,12 +209,5 @@ pub(super) fn find_plan_start(run: &mut Run<'_, '_>, target: &Target, days: Date
 /// The weekday to request instead of `day`: the next one, or the last one up to `last`.
 fn nearest_weekday(day: Date, last: Date) -> Date {
     let next = next_weekday(day);
-    if next <= last {
-        return next;
-    }
-    let mut before = day;
-    while is_weekend(before) {
-        before = day_before(before);
-    }
-    before
+    if next <= last { next } else { last_weekday(day) }
 }
