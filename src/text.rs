@@ -14,6 +14,13 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// `A, B and 3 more`: as many names as `most`, then how many more there are.
+pub(crate) fn list(names: impl ExactSizeIterator<Item: AsRef<str>>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let listed = names.take(most).map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(", ");
+    if more == 0 { listed } else { format!("{listed} and {more} more") }
+}
+
 /// `text` with line breaks instead of the spaces at which lines get longer than `width` characters. A longer word stays
 /// whole.
 pub(crate) fn wrap(text: &str, width: usize) -> String {

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::airbyte::Output;
 use crate::bars::Page;
-use crate::calendar::{Date, DateRange, day_before, days_before, is_weekend};
+use crate::calendar::{Date, DateRange, day_before, days_before, last_weekday};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::environment::Environment;
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::log_level::LogLevel;
 use crate::market::Market;
 use crate::polygon::{Event, PageSource, Request};
+use crate::text::list;
 use crate::ticker_hint::hint;
 use crate::timespan::Timespan;
 
@@ -112,7 +113,7 @@ impl Check<'_, '_> {
     fn find_in_market(&mut self) -> Result<(), Error> {
         let mut day = self.today(Market::Stocks);
         for _ in 0..MAX_MARKET_DAYS {
-            day = weekday_before(day);
+            day = last_weekday(day_before(day));
             let request = Request::grouped(Market::Stocks, day, false);
             let Some(page) = self.fetch(&request, None)? else {
                 return Ok(());
@@ -183,20 +184,6 @@ impl Check<'_, '_> {
 
     /// The tickers that have not been checked, as many as a message holds.
     fn unchecked_names(&self) -> String {
-        let names = self.unchecked.iter().map(|(name, _)| name.as_str());
-        let listed: Vec<_> = names.take(MAX_LISTED_TICKERS).collect();
-        let listed = listed.join(", ");
-        match self.unchecked.len().saturating_sub(MAX_LISTED_TICKERS) {
-            0 => listed,
-            more => format!("{listed} and {more} more"),
-        }
+        list(self.unchecked.iter().map(|(name, _)| name), MAX_LISTED_TICKERS)
     }
-}
-
-fn weekday_before(day: Date) -> Date {
-    let mut day = day_before(day);
-    while is_weekend(day) {
-        day = day_before(day);
-    }
-    day
 }

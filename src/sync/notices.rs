@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::calendar::{Date, DateRange};
 use crate::log_level::LogLevel;
-use crate::text::count;
+use crate::text::{count, list};
 
 /// One message about a ticker, a market or a stream, which the log names before it.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -178,10 +178,5 @@ fn start_text(start: Option<&Date>) -> String {
 
 /// Names in a message: three, then a count.
 pub(crate) fn list_names<T: AsRef<str>>(names: &[T]) -> String {
-    const LISTED: usize = 3;
-    let listed = names.iter().take(LISTED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
-    }
+    list(names.iter(), 3)
 }
