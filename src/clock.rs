@@ -23,15 +23,13 @@ pub trait Clock: Send + Sync {
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The clock of the machine.
-pub struct SystemClock {
-    started: Instant,
-}
+pub struct SystemClock(Instant);
 
 impl SystemClock {
     /// A clock whose `elapsed` counts from now.
     #[must_use]
     pub fn start() -> SharedClock {
-        Arc::new(SystemClock { started: Instant::now() })
+        Arc::new(SystemClock(Instant::now()))
     }
 }
 
@@ -41,7 +39,7 @@ impl Clock for SystemClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.0.elapsed()
     }
 
     fn sleep_until(&self, moment: Duration) {
