@@ -54,40 +54,27 @@ pub(crate) fn has_prices(values: &BarValues) -> bool {
     BAR_FIELDS.iter().zip(values).all(|(field, value)| field.kind != FieldKind::Price || value.is_some())
 }
 
-/// A row that can't become a record.
+/// A row that can't become a record: a bar without a price, or a row without a name where it needs one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnusableRow {
     /// The ticker if the row has one, with control characters escaped.
     pub(crate) ticker: Option<String>,
     /// The start of the bar if the row has one, epoch milliseconds.
     pub(crate) start: Option<i64>,
-    /// Why it is unusable.
-    pub(crate) problem: RowProblem,
-}
-
-/// Why a row can't become a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowProblem {
-    /// Open, high, low or close is missing.
-    NoPrice,
-    /// A row of a whole market has no ticker.
-    NoTicker,
-    /// The ticker of a row of a whole market contains characters that no ticker has and many databases can't store.
-    BadTicker,
 }
 
 /// A page of rows together with its text.
 #[derive(Debug)]
-pub(crate) struct Page<R = Bar, U = Vec<UnusableRow>> {
+pub(crate) struct Page<R = Bar> {
     text: String,
     rows: Vec<R>,
-    unusable: U,
+    unusable: Vec<UnusableRow>,
     next_url: Option<String>,
 }
 
-impl<R, U> Page<R, U> {
+impl<R> Page<R> {
     /// A page whose rows point into `text`.
-    pub(crate) fn new(text: String, rows: Vec<R>, unusable: U, next_url: Option<String>) -> Page<R, U> {
+    pub(crate) fn new(text: String, rows: Vec<R>, unusable: Vec<UnusableRow>, next_url: Option<String>) -> Page<R> {
         Page { text, rows, unusable, next_url }
     }
 
@@ -97,7 +84,7 @@ impl<R, U> Page<R, U> {
     }
 
     /// The rows that were left out.
-    pub(crate) fn unusable(&self) -> &U {
+    pub(crate) fn unusable(&self) -> &[UnusableRow] {
         &self.unusable
     }
 

@@ -37,5 +37,5 @@ pub(crate) struct EventRow {
     pub(crate) fields: [Option<Span>; MAX_EVENT_FIELDS],
 }
 
-/// A page of splits or dividends, and the number of rows that were left out because they have no usable id or ticker.
-pub(crate) type EventPage = Page<EventRow, usize>;
+/// A page of splits or dividends. Rows without a usable id or ticker are left out.
+pub(crate) type EventPage = Page<EventRow>;

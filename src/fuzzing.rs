@@ -13,9 +13,10 @@ use crate::bar_calendar::BarCalendar;
 use crate::bars::{Bar, Page};
 use crate::calendar::{DateRange, MAX_DATE, MIN_DATE, Zone, parse_date, utc_midnight};
 use crate::config::{Config, SPECIFICATION};
-use crate::fields::{BAR_FIELDS, Field, FieldKind};
+use crate::events::{ActionKind, EventPage};
+use crate::fields::{BAR_FIELDS, FieldKind};
 use crate::market::Market;
-use crate::polygon::{Origin, Paging, ParseError, Request, parse_bars, parse_events, parse_retry_after};
+use crate::polygon::{Origin, Paging, ParseError, Request, ResponsePage, parse_bars, parse_retry_after};
 use crate::secret::Secret;
 use crate::streams::{PriceBasis, STREAMS, Stream};
 use crate::sync::StreamState;
@@ -63,21 +64,22 @@ pub fn response(data: &[u8]) {
 
 /// The values of corporate actions are of their fields' types.
 fn events(text: &str) {
-    let field = |name, kind| Field { key: name, name, kind, description: "" };
-    let fields = [
-        field("execution_date", FieldKind::Text),
-        field("split_from", FieldKind::Number),
-        field("frequency", FieldKind::Integer),
-    ];
-    let Ok((page, _)) = parse_events(text.to_owned(), &fields) else {
-        return;
-    };
-    for row in page.rows() {
-        assert!([row.id, row.ticker].iter().all(|span| page.value(*span).is_some_and(|value| !value.is_empty())));
-        let value = |place: usize| row.fields[place].and_then(|span| json_of(page.text(span).as_bytes()));
-        assert!(value(0).is_none_or(|value| value.is_string()));
-        assert!(value(1).is_none_or(|value| value.is_number()));
-        assert!(row.fields[2].is_none_or(|span| is_integer(page.text(span))));
+    for kind in [ActionKind::Splits, ActionKind::Dividends] {
+        let Ok((page, _)) = EventPage::parse(text.to_owned(), &Request::actions(kind, &[])) else {
+            continue;
+        };
+        for row in page.rows() {
+            assert!([row.id, row.ticker].iter().all(|span| page.value(*span).is_some_and(|value| !value.is_empty())));
+            for (field, span) in kind.fields().iter().zip(row.fields) {
+                let Some(text) = span.map(|span| page.text(span)) else { continue };
+                let value = json_of(text.as_bytes()).expect("JSON");
+                assert!(match field.kind {
+                    FieldKind::Price | FieldKind::Number => value.is_number(),
+                    FieldKind::Integer => is_integer(text),
+                    FieldKind::Text | FieldKind::Date => value.is_string(),
+                });
+            }
+        }
     }
 }
 

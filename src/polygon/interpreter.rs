@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::body::Body;
 use super::error::{ApiProblem, ResponseId};
-use super::response::{self, Envelope, ParseError};
+use super::response::{Envelope, ParseError, ResponsePage};
 use super::{ApiError, Request};
-use crate::bars::Page;
-use crate::events::EventPage;
-use crate::fields::Field;
 use crate::secret::Secret;
 
 /// A response as received.
@@ -37,27 +34,13 @@ impl Interpreter {
         Interpreter { key, origin }
     }
 
-    /// The page of bars that was requested.
-    pub(super) fn bars(&self, request: &Request, reply: Reply) -> Result<Page, ApiError> {
-        self.page(request, reply, |text| response::parse_bars(text, request.is_of_market()))
-    }
-
-    /// The page of corporate actions that was requested.
-    pub(super) fn events(&self, request: &Request, fields: &[Field], reply: Reply) -> Result<EventPage, ApiError> {
-        self.page(request, reply, |text| response::parse_events(text, fields))
-    }
-
-    fn page<P>(
-        &self,
-        request: &Request,
-        reply: Reply,
-        parse: impl FnOnce(String) -> Result<(P, Envelope), ParseError>,
-    ) -> Result<P, ApiError> {
+    /// The page that was requested.
+    pub(super) fn page<P: ResponsePage>(&self, request: &Request, reply: Reply) -> Result<P, ApiError> {
         let Reply { status, mut request_id, body, .. } = reply;
         let read = || {
             let text = body.into_text();
             let text = text.map_err(|cause| (self.unavailable(), format!("the response can't be read: {cause}")))?;
-            let (page, mut envelope) = parse(text).map_err(|error| match error {
+            let (page, mut envelope) = P::parse(text, request).map_err(|error| match error {
                 ParseError::InvalidJson(error) => (self.unavailable(), format!("the response is not JSON: {error}")),
                 ParseError::UnexpectedShape(what) => (ApiProblem::Unexpected, what),
             })?;
@@ -165,8 +148,10 @@ fn refusal_by_plan(said: &str) -> ApiProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bars::Page;
     use crate::calendar::{DateRange, parse_date};
     use crate::error::FailureType::{self, ConfigError, SystemError, TransientError};
+    use crate::events::{ActionKind, EventPage};
     use crate::market::Market;
     use crate::timespan::Timespan;
 
@@ -188,7 +173,7 @@ mod tests {
 
     fn interpret(status: u16, text: &str) -> Result<Page, ApiError> {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
-        interpreter.bars(&tsla(), interpreter.accept(&tsla(), reply(status, text))?)
+        interpreter.page(&tsla(), interpreter.accept(&tsla(), reply(status, text))?)
     }
 
     fn fails(status: u16, text: &str) -> ApiError {
@@ -301,9 +286,9 @@ mod tests {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
         let request = Request::grouped(Market::Stocks, parse_date("2026-07-15").unwrap(), false);
         let text = r#"{"adjusted":false,"resultsCount":2,"results":[{"T":"A","o":1,"h":1,"l":1,"c":1,"t":7},{"o":1,"h":1,"l":1,"c":1,"t":7}]}"#;
-        let page = interpreter.bars(&request, reply(200, text)).unwrap();
+        let page: Page = interpreter.page(&request, reply(200, text)).unwrap();
         assert_eq!((page.bars().len(), page.unusable().len()), (1, 1));
-        let adjusted = interpreter.bars(&request, reply(200, r#"{"adjusted":true}"#));
+        let adjusted = interpreter.page::<Page>(&request, reply(200, r#"{"adjusted":true}"#));
         assert!(adjusted.unwrap_err().is_unexpected());
     }
 
@@ -330,7 +315,8 @@ mod tests {
     #[test]
     fn corporate_actions_are_interpreted_like_bars() {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
-        let read = |text| interpreter.events(&Request::splits(&[]), &[], reply(200, text));
+        let splits = Request::actions(ActionKind::Splits, &[]);
+        let read = |text| interpreter.page::<EventPage>(&splits, reply(200, text));
         assert_eq!(read(r#"{"status":"OK","results":[{"id":"E","ticker":"A"}]}"#).unwrap().rows().len(), 1);
         assert!(read("<html>").unwrap_err().is_unavailable());
         assert!(read(r#"{"status":"ERROR"}"#).unwrap_err().is_unexpected());

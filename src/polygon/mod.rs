@@ -20,6 +20,8 @@ mod response;
 mod retry;
 #[cfg(test)]
 mod test_errors;
+#[cfg(any(test, fuzzing))]
+mod test_pages;
 #[cfg(test)]
 mod test_server;
 mod transport;
@@ -32,11 +34,14 @@ pub(crate) use page_source::PageSource;
 pub use policy::RequestPolicy;
 pub(crate) use request::{Paging, Request};
 #[cfg(any(test, fuzzing))]
-pub(crate) use response::{ParseError, parse_bars, parse_events};
+pub(crate) use response::ParseError;
+pub(crate) use response::ResponsePage;
 #[cfg(any(test, fuzzing))]
 pub(crate) use retry::parse_retry_after;
 #[cfg(test)]
 pub(crate) use test_errors::every_error;
+#[cfg(any(test, fuzzing))]
+pub(crate) use test_pages::parse_bars;
 pub use transport::Exchange;
 
 /// How many bars a page may have: the most that the API accepts. It counts base bars: 50,000 days, or about 50 sessions of

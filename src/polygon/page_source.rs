@@ -13,14 +13,12 @@ use super::error::ApiProblem;
 use super::gate::{Gate, MAX_IN_FLIGHT, Permit};
 use super::http::Http;
 use super::interpreter::{Interpreter, Reply};
+use super::response::ResponsePage;
 use super::retry::backoff;
 use super::transport::{Exchange, Transport, in_memory, over_http};
 use super::{ApiError, Event, Origin, Request, RequestPolicy};
-use crate::bars::Page;
 use crate::clock::SharedClock;
 use crate::error::Failure;
-use crate::events::EventPage;
-use crate::fields::Field;
 use crate::panics::catch_panic;
 use crate::secret::Secret;
 
@@ -123,30 +121,11 @@ impl PageSource {
         self.gate.requests_per_minute(self.clock.elapsed())
     }
 
-    /// Returns the page of bars for a request.
-    pub(crate) fn fetch(&mut self, request: &Request, on_event: OnEvent<'_>) -> Result<Page, ApiError> {
-        self.fetch_with(request, on_event, |interpreter, reply| interpreter.bars(request, reply))
-    }
-
-    /// Returns the page of corporate actions for a request, with these fields of each row.
-    pub(crate) fn fetch_events(
-        &mut self,
-        request: &Request,
-        fields: &[Field],
-        on_event: OnEvent<'_>,
-    ) -> Result<EventPage, ApiError> {
-        self.fetch_with(request, on_event, |interpreter, reply| interpreter.events(request, fields, reply))
-    }
-
-    fn fetch_with<P>(
-        &mut self,
-        request: &Request,
-        on_event: OnEvent<'_>,
-        read: impl Fn(&Interpreter, Reply) -> Result<P, ApiError>,
-    ) -> Result<P, ApiError> {
+    /// Returns the page for a request.
+    pub(crate) fn fetch<P: ResponsePage>(&mut self, request: &Request, on_event: OnEvent<'_>) -> Result<P, ApiError> {
         let id = self.find(request).unwrap_or_else(|| self.add(request));
         let page = loop {
-            match self.wait(id, on_event).map(|reply| read(&self.interpreter, reply)) {
+            match self.wait(id, on_event).map(|reply| self.interpreter.page(request, reply)) {
                 Ok(Ok(page)) => break Ok(page),
                 Ok(Err(error)) => self.settle(id, Err(error), on_event),
                 Err(error) => break Err(error),
@@ -296,6 +275,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
+    use crate::bars::Page;
     use crate::calendar::{DateRange, parse_date};
     use crate::clock::{Clock, SystemClock};
     use crate::market::Market;
@@ -441,7 +421,7 @@ mod tests {
         let (mut causes, mut statuses) = (Vec::new(), Vec::new());
         let request = request("TSLA");
         pages
-            .fetch(&request, &mut |event| match event {
+            .fetch::<Page>(&request, &mut |event| match event {
                 Event::Retrying { request: target, attempt, max_attempts: 6, cause, .. } => {
                     causes.push(cause);
                     assert_eq!((attempt as usize, target.as_str()), (causes.len(), request.target()));
@@ -488,7 +468,7 @@ mod tests {
         let mut closings = 0;
         for request in &requests(5) {
             let mut count = |event| closings += usize::from(matches!(event, Event::RateLimited { .. }));
-            pages.fetch(request, &mut count).unwrap();
+            pages.fetch::<Page>(request, &mut count).unwrap();
         }
         assert_eq!((closings, server.requests().len()), (2, 7));
         assert_eq!(pages.requests_per_minute(), Some(5));
@@ -498,7 +478,8 @@ mod tests {
     fn a_check_does_not_wait_after_a_429_and_a_sync_gives_up_in_the_end() {
         let server = test_server::start(|_, _| answer(429, "", br#"{"error":"too many"}"#));
         let mut events = Vec::new();
-        let error = pages(&server, RequestPolicy::CHECK).fetch(&request("TSLA"), &mut |event| events.push(event));
+        let error =
+            pages(&server, RequestPolicy::CHECK).fetch::<Page>(&request("TSLA"), &mut |event| events.push(event));
         assert!(error.unwrap_err().is_rate_limited());
         assert!(!events.iter().any(|event| matches!(event, Event::RateLimited { .. })), "{events:?}");
         assert_eq!(server.requests().len(), 1);

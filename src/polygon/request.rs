@@ -7,7 +7,8 @@ use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use super::{ApiError, LIMIT};
 use crate::bars::Page;
 use crate::calendar::{Date, DateRange, Zone};
-use crate::events::EventPage;
+use crate::events::{ActionKind, EventPage};
+use crate::fields::{BAR_FIELDS, Field};
 use crate::market::Market;
 use crate::secret::RESERVED;
 use crate::timespan::Timespan;
@@ -33,6 +34,8 @@ pub(crate) struct Request {
     pub(super) ticker: Option<String>,
     /// Whether the prices must be adjusted; `None` for corporate actions.
     pub(super) adjusted: Option<bool>,
+    /// The fields of each row.
+    pub(super) fields: &'static [Field],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,7 @@ enum Endpoint {
     /// The day bars of a whole market.
     Market,
     /// Corporate actions.
-    Events,
+    Actions,
 }
 
 impl Request {
@@ -59,7 +62,7 @@ impl Request {
         };
         let target = format!("{path}{ends}?adjusted={adjusted}&sort=asc&limit={LIMIT}");
         let (ticker, adjusted) = (Some(ticker.to_owned()), Some(adjusted));
-        Request { target, endpoint: Endpoint::Range, path, ticker, adjusted }
+        Request { target, endpoint: Endpoint::Range, path, ticker, adjusted, fields: &BAR_FIELDS }
     }
 
     /// The day bars of all tickers of a market: US stocks, crypto or forex.
@@ -71,24 +74,21 @@ impl Request {
         };
         let path = format!("/v2/aggs/grouped/locale/{market}/{day}");
         let target = format!("{path}?adjusted={adjusted}");
-        Request { target, endpoint: Endpoint::Market, path, ticker: None, adjusted: Some(adjusted) }
+        let adjusted = Some(adjusted);
+        Request { target, endpoint: Endpoint::Market, path, ticker: None, adjusted, fields: &BAR_FIELDS }
     }
 
-    /// The splits of these tickers, or of all if there are none, by ticker and date.
-    pub(crate) fn splits(tickers: &[&str]) -> Request {
-        Request::events("/stocks/v1/splits", "execution_date", tickers)
-    }
-
-    /// The dividends of these tickers, or of all if there are none, by ticker and date.
-    pub(crate) fn dividends(tickers: &[&str]) -> Request {
-        Request::events("/stocks/v1/dividends", "ex_dividend_date", tickers)
-    }
-
-    fn events(path: &str, date: &str, tickers: &[&str]) -> Request {
+    /// The splits or dividends of these tickers, or of all if there are none, by ticker and date.
+    pub(crate) fn actions(kind: ActionKind, tickers: &[&str]) -> Request {
+        let path = match kind {
+            ActionKind::Splits => "/stocks/v1/splits",
+            ActionKind::Dividends => "/stocks/v1/dividends",
+        };
+        let (path, fields) = (path.to_owned(), kind.fields());
         let tickers: Vec<_> = tickers.iter().map(|ticker| utf8_percent_encode(ticker, RESERVED).to_string()).collect();
         let only = if tickers.is_empty() { String::new() } else { format!("ticker.any_of={}&", tickers.join(",")) };
-        let target = format!("{path}?{only}limit={EVENT_LIMIT}&sort=ticker.asc,{date}.asc");
-        Request { target, endpoint: Endpoint::Events, path: path.to_owned(), ticker: None, adjusted: None }
+        let target = format!("{path}?{only}limit={EVENT_LIMIT}&sort=ticker.asc,{}.asc", fields[0].key);
+        Request { target, endpoint: Endpoint::Actions, path, ticker: None, adjusted: None, fields }
     }
 
     /// Path and query, without the key.
@@ -107,7 +107,7 @@ impl Request {
         let target = path_and_query(next_url).and_then(|(path, query)| {
             let path = match self.endpoint {
                 Endpoint::Range => continued_range(&self.path, path)?,
-                Endpoint::Events => (path == self.path).then(|| path.to_owned())?,
+                Endpoint::Actions => (path == self.path).then(|| path.to_owned())?,
                 Endpoint::Market => return None,
             };
             let is_kept = |pair: &&str| {
@@ -205,7 +205,7 @@ impl Paging {
 mod tests {
     use super::*;
     use crate::calendar::parse_date;
-    use crate::polygon::{parse_bars, parse_events};
+    use crate::polygon::ResponsePage;
 
     fn days(from: &str, to: &str) -> DateRange {
         DateRange { from: parse_date(from).unwrap(), to: parse_date(to).unwrap() }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn parse(text: String) -> Page {
-        parse_bars(text, false).unwrap().0
+        Page::parse(text, &minutes("A")).unwrap().0
     }
 
     fn page(starts: &[i64], next_url: &str) -> Page {
@@ -364,25 +364,26 @@ mod tests {
     #[test]
     fn corporate_actions_are_requested_by_ticker_and_date() {
         let splits = "/stocks/v1/splits?limit=5000&sort=ticker.asc,execution_date.asc";
-        assert_eq!(Request::splits(&[]).target(), splits);
+        assert_eq!(Request::actions(ActionKind::Splits, &[]).target(), splits);
         let dividends =
             "/stocks/v1/dividends?ticker.any_of=BRK.B,A%2FB&limit=5000&sort=ticker.asc,ex_dividend_date.asc";
-        assert_eq!(Request::dividends(&["BRK.B", "A/B"]).target(), dividends);
+        assert_eq!(Request::actions(ActionKind::Dividends, &["BRK.B", "A/B"]).target(), dividends);
     }
 
     #[test]
     fn pages_of_corporate_actions_stay_on_their_path() {
+        let splits = Request::actions(ActionKind::Splits, &[]);
         let page = |next_url: &str| {
             let text = format!(r#"{{"results":[{{"id":"E1","ticker":"A"}}],"next_url":"{next_url}"}}"#);
-            parse_events(text, &[]).unwrap().0
+            EventPage::parse(text, &splits).unwrap().0
         };
-        let mut paging = Paging::new(&Request::splits(&[]));
+        let mut paging = Paging::new(&splits);
         let url = "https://evil.example/stocks/v1/splits?cursor=a&apiKey=planted";
         let next = paging.next_events(&page(url)).unwrap().unwrap();
         assert_eq!(next.target(), "/stocks/v1/splits?cursor=a");
         assert!(paging.next_events(&page(url)).is_err(), "a loop");
         for url in ["/stocks/v1/dividends?cursor=b", "/stocks/v1/splits/x?cursor=b", ""] {
-            let mut paging = Paging::new(&Request::splits(&[]));
+            let mut paging = Paging::new(&splits);
             assert!(paging.next_events(&page(url)).is_err(), "{url}");
         }
     }

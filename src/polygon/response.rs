@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fast_parse;
 use super::values::{Spans, milliseconds};
-use crate::bars::{Bar, Page, RowProblem, UnusableRow, decode, has_prices};
+use super::{Request, fast_parse};
+use crate::bars::{Bar, Page, UnusableRow, decode, has_prices};
 use crate::events::{EventPage, EventRow};
-use crate::fields::{BAR_FIELDS, Field};
 
 /// Why a text is no page.
 #[derive(Debug)]
@@ -57,45 +56,52 @@ struct RawPage<'a> {
     results: Option<Vec<&'a RawValue>>,
 }
 
-/// Parses a page of bars; in a page of a whole market, every row has a ticker.
-pub(crate) fn parse_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), ParseError> {
-    if let Some((bars, rest)) = fast_parse::parse(&text, is_of_market)
-        && let Ok(RawPage { mut envelope, .. }) = serde_json::from_str(&rest)
-    {
-        envelope.found = bars.len();
-        return Ok((Page::new(text, bars, Vec::new(), envelope.next_url.take()), envelope));
+/// A page, and what else the response says.
+pub(crate) type Parsed<P> = Result<(P, Envelope), ParseError>;
+
+/// A page that a response can hold.
+pub(crate) trait ResponsePage: Sized {
+    /// Parses the text of a response to `request`.
+    fn parse(text: String, request: &Request) -> Parsed<Self>;
+}
+
+impl ResponsePage for Page {
+    fn parse(text: String, request: &Request) -> Parsed<Page> {
+        if let Some((bars, rest)) = fast_parse::parse(&text, request.is_of_market())
+            && let Ok(RawPage { mut envelope, .. }) = serde_json::from_str(&rest)
+        {
+            envelope.found = bars.len();
+            return Ok((Page::new(text, bars, Vec::new(), envelope.next_url.take()), envelope));
+        }
+        parse_page(text, request, bar)
     }
-    parse_any_bars(text, is_of_market)
 }
 
-/// Parses a page of bars in any form.
-fn parse_any_bars(text: String, is_of_market: bool) -> Result<(Page, Envelope), ParseError> {
-    parse_page(text, |row, spans, unusable| bar(row, is_of_market, spans, unusable))
+impl ResponsePage for EventPage {
+    fn parse(text: String, request: &Request) -> Parsed<EventPage> {
+        parse_page(text, request, event)
+    }
 }
 
-/// Parses a page of corporate actions with these fields of each row.
-pub(crate) fn parse_events(text: String, fields: &[Field]) -> Result<(EventPage, Envelope), ParseError> {
-    parse_page(text, |row, spans, unusable: &mut usize| {
-        let row = event_row(row, fields, spans)?;
-        *unusable += usize::from(row.is_none());
-        Ok(row)
-    })
-}
-
-/// Parses a page of any rows. `parse` returns `None` for a row that is unusable.
-fn parse_page<R, U: Default>(
+/// Parses a page of any rows.
+fn parse_page<R>(
     mut text: String,
-    mut parse: impl FnMut(&str, &mut Spans<'_>, &mut U) -> Result<Option<R>, String>,
-) -> Result<(Page<R, U>, Envelope), ParseError> {
+    request: &Request,
+    parse: impl Fn(&Row<'_>, &Request, &mut Spans<'_>) -> ParsedRow<R>,
+) -> Parsed<Page<R>> {
     let RawPage { mut envelope, results } = serde_json::from_str(&text).map_err(|error| {
         if error.is_data() { ParseError::UnexpectedShape(error.to_string()) } else { ParseError::InvalidJson(error) }
     })?;
     let results = results.unwrap_or_default();
     envelope.found = results.len();
-    let (mut rows, mut unusable, mut spans) = (Vec::with_capacity(results.len()), U::default(), Spans::new(&text));
+    let (mut rows, mut unusable, mut spans) = (Vec::with_capacity(results.len()), Vec::new(), Spans::new(&text));
     for row in results {
-        let parsed = parse(row.get(), &mut spans, &mut unusable);
-        rows.extend(parsed.map_err(|what| ParseError::UnexpectedShape(format!("bad row, {what}: {row}")))?);
+        let values = serde_json::from_str(row.get()).map_err(|error| error.to_string());
+        let parsed = values.and_then(|values| parse(&values, request, &mut spans));
+        match parsed.map_err(|what| ParseError::UnexpectedShape(format!("bad row, {what}: {row}")))? {
+            Ok(row) => rows.push(row),
+            Err(row) => unusable.push(row),
+        }
     }
     let appended = spans.appended;
     text.push_str(&appended);
@@ -105,49 +111,30 @@ fn parse_page<R, U: Default>(
 /// The values of a row by their keys.
 type Row<'a> = HashMap<String, Option<&'a RawValue>>;
 
-/// The bar of a row; `None` if the row is unusable.
-fn bar(
-    row: &str,
-    is_of_market: bool,
-    spans: &mut Spans<'_>,
-    unusable: &mut Vec<UnusableRow>,
-) -> Result<Option<Bar>, String> {
-    let row: Row<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
+/// A row, usable or not; or why the whole page must not be trusted.
+type ParsedRow<R> = Result<Result<R, UnusableRow>, String>;
+
+fn bar(row: &Row<'_>, request: &Request, spans: &mut Spans<'_>) -> ParsedRow<Bar> {
     let value = |key: &str| row.get(key).copied().flatten();
-    let (start, ticker) = (value("t").map(milliseconds).transpose()?, spans.string(value("T"))?);
-    let values = spans.fields(&BAR_FIELDS, value)?;
-    let name = value("T").map(RawValue::get);
-    let problem = match name {
-        None | Some(r#""""#) if is_of_market => RowProblem::NoTicker,
-        Some(name) if is_of_market && !is_clean(name) => RowProblem::BadTicker,
-        _ if !has_prices(&values) => RowProblem::NoPrice,
-        _ => return Ok(Some(Bar { cursor: start.ok_or("a bar has no start")?, ticker, values })),
-    };
-    unusable.push(UnusableRow { ticker: name.map(shown), start, problem });
-    Ok(None)
+    let (start, ticker) = (value("t").map(milliseconds).transpose()?, spans.name(value("T"))?);
+    let values = spans.fields(request.fields, value)?;
+    if !has_prices(&values) || request.is_of_market() && ticker.is_none() {
+        return Ok(Err(UnusableRow { ticker: value("T").map(shown), start }));
+    }
+    Ok(Ok(Bar { cursor: start.ok_or("a bar has no start")?, ticker, values }))
 }
 
-/// Whether a JSON string can be decoded and holds nothing that no ticker contains and many databases can't store.
-fn is_clean(string: &str) -> bool {
-    let is_bad = |character: char| character.is_control() || character == '\u{fffd}';
-    decode(string).is_some_and(|value| !value.chars().any(is_bad))
+fn event(row: &Row<'_>, request: &Request, spans: &mut Spans<'_>) -> ParsedRow<EventRow> {
+    let value = |key: &str| row.get(key).copied().flatten();
+    match (spans.name(value("id"))?, spans.name(value("ticker"))?) {
+        (Some(id), Some(ticker)) => Ok(Ok(EventRow { id, ticker, fields: spans.fields(request.fields, value)? })),
+        _ => Ok(Err(UnusableRow { ticker: value("ticker").map(shown), start: None })),
+    }
 }
 
 /// A JSON string for a message.
-fn shown(string: &str) -> String {
-    decode(string).map_or(string.to_owned(), |value| value.escape_debug().to_string())
-}
-
-/// A row of corporate actions; `None` if it has no usable id or ticker.
-fn event_row(row: &str, fields: &[Field], spans: &mut Spans<'_>) -> Result<Option<EventRow>, String> {
-    let row: Row<'_> = serde_json::from_str(row).map_err(|error| error.to_string())?;
-    let value = |key: &str| row.get(key).copied().flatten();
-    let is_usable = |key: &str| value(key).is_some_and(|name| name.get() != r#""""# && is_clean(name.get()));
-    let (id, ticker) = (spans.string(value("id"))?, spans.string(value("ticker"))?);
-    let (Some(id), Some(ticker), true) = (id, ticker, is_usable("id") && is_usable("ticker")) else {
-        return Ok(None);
-    };
-    Ok(Some(EventRow { id, ticker, fields: spans.fields(fields, value)? }))
+fn shown(string: &RawValue) -> String {
+    decode(string.get()).map_or(string.to_string(), |value| value.escape_debug().to_string())
 }
 
 #[cfg(test)]
@@ -155,7 +142,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    use crate::fields::DIVIDEND_FIELDS;
+    use crate::events::ActionKind;
+    use crate::fields::BAR_FIELDS;
+    use crate::polygon::test_pages::{parse_bars, request_bars};
+
+    /// Like [`parse_bars`], but without the fast path.
+    fn parse_any_bars(text: String, is_of_market: bool) -> Parsed<Page> {
+        parse_page(text, &request_bars(is_of_market), bar)
+    }
 
     fn page(text: &str) -> Page {
         parse_bars(text.to_owned(), false).unwrap().0
@@ -336,30 +330,26 @@ mod tests {
             let text = rows(&[&null, &good, missing, &good]);
             let (page, _) = parse_bars(text, is_of_market).unwrap();
             assert_eq!(page.bars().len(), 2);
-            let unusable = |ticker: &str, start| UnusableRow {
-                ticker: Some(ticker.to_owned()),
-                start,
-                problem: RowProblem::NoPrice,
-            };
-            assert_eq!(*page.unusable(), [unusable("B", Some(7)), unusable("C", None)]);
+            let unusable = |ticker: &str, start| UnusableRow { ticker: Some(ticker.to_owned()), start };
+            assert_eq!(page.unusable(), [unusable("B", Some(7)), unusable("C", None)]);
         }
     }
 
     #[test]
     fn a_row_of_a_market_without_a_usable_ticker_is_left_out() {
-        for (ticker, problem, shown) in [
-            ("", RowProblem::NoTicker, None),
-            (r#","T":null"#, RowProblem::NoTicker, None),
-            (r#","T":"""#, RowProblem::NoTicker, Some("")),
-            (r#","T":"A\u0000B""#, RowProblem::BadTicker, Some("A\\0B")),
-            (r#","T":"A\u001b[31m""#, RowProblem::BadTicker, Some("A\\u{1b}[31m")),
-            (",\"T\":\"A\u{fffd}\"", RowProblem::BadTicker, Some("A\u{fffd}")),
-            (r#","T":"\ud800""#, RowProblem::BadTicker, Some(r#""\ud800""#)),
+        for (ticker, shown) in [
+            ("", None),
+            (r#","T":null"#, None),
+            (r#","T":"""#, Some("")),
+            (r#","T":"A\u0000B""#, Some("A\\0B")),
+            (r#","T":"A\u001b[31m""#, Some("A\\u{1b}[31m")),
+            (",\"T\":\"A\u{fffd}\"", Some("A\u{fffd}")),
+            (r#","T":"\ud800""#, Some(r#""\ud800""#)),
         ] {
             let text = rows(&[&row(&format!(r#""c":1{ticker}"#)), &row(r#""c":1,"T":"OK""#)]);
             let (page, _) = parse_bars(text.clone(), true).unwrap();
-            let expected = UnusableRow { ticker: shown.map(str::to_owned), start: Some(7), problem };
-            assert_eq!((page.bars().len(), page.unusable()), (1, &vec![expected]));
+            let expected = UnusableRow { ticker: shown.map(str::to_owned), start: Some(7) };
+            assert_eq!((page.bars().len(), page.unusable()), (1, &[expected][..]));
             // Elsewhere the request says which ticker it is.
             assert_eq!(parse_bars(text, false).unwrap().0.bars().len(), 2);
         }
@@ -434,7 +424,8 @@ mod tests {
     }
 
     fn events(rows: &str) -> Result<EventPage, ParseError> {
-        parse_events(format!(r#"{{"results":[{rows}],"next_url":"/n"}}"#), &DIVIDEND_FIELDS).map(|(page, _)| page)
+        let text = format!(r#"{{"results":[{rows}],"next_url":"/n"}}"#);
+        EventPage::parse(text, &Request::actions(ActionKind::Dividends, &[])).map(|(page, _)| page)
     }
 
     #[test]
@@ -461,7 +452,7 @@ mod tests {
             r#"{"ticker":"A"},{"id":"E","ticker":null},{"id":"","ticker":"A"},{"id":"E","ticker":"A\u0000"},{"id":"E","ticker":"A"}"#,
         )
         .unwrap();
-        assert_eq!((page.rows().len(), *page.unusable()), (1, 4));
+        assert_eq!((page.rows().len(), page.unusable().len()), (1, 4));
     }
 
     #[test]

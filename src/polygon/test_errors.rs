@@ -2,6 +2,7 @@
 
 use super::error::ApiProblem;
 use super::{ApiError, Request};
+use crate::events::ActionKind;
 
 /// One error for each problem.
 pub(crate) fn every_error() -> Vec<ApiError> {
@@ -21,7 +22,7 @@ pub(crate) fn every_error() -> Vec<ApiError> {
         (502, unavailable),
         (200, ApiProblem::Unexpected),
     ];
-    let request = Request::splits(&[]);
+    let request = Request::actions(ActionKind::Splits, &[]);
     let error = |(status, problem)| ApiError::new(problem, &request, "words", Some((status, Some("r1".to_owned()))));
     problems.into_iter().map(error).collect()
 }

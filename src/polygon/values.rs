@@ -37,11 +37,18 @@ impl<'t> Spans<'t> {
     }
 
     /// A string; `None` also if it holds half of a surrogate pair.
-    pub(super) fn string(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+    fn string(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
         match value.map(RawValue::get) {
             Some(text) if !text.starts_with('"') => Err(format!("{text} is not a text")),
             text => Ok(text.filter(|text| decode(text).is_some()).and_then(|text| Span::of(text, self.text))),
         }
+    }
+
+    /// A string that can be a name: it is not empty, and holds nothing that no name contains and many databases can't store.
+    pub(super) fn name(&self, value: Option<&RawValue>) -> Result<Option<Span>, String> {
+        let is_odd = |character: char| character.is_control() || character == '\u{fffd}';
+        let is_name = |text: &str| decode(text).is_some_and(|name| !name.is_empty() && !name.contains(is_odd));
+        Ok(self.string(value)?.filter(|span| is_name(span.in_text(self.text))))
     }
 
     /// The values of these fields in their order; `value` finds a value by its key.

@@ -41,10 +41,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionK
     // A whole market has no tickers.
     let tickers = targets.iter().map(|target| target.ticker.as_str());
     let tickers: Vec<_> = tickers.filter(|ticker| !ticker.is_empty()).collect();
-    let request = |tickers: &[&str]| match kind {
-        ActionKind::Splits => Request::splits(tickers),
-        ActionKind::Dividends => Request::dividends(tickers),
-    };
+    let request = |tickers: &[&str]| Request::actions(kind, tickers);
     let requests: Vec<_> = if tickers.is_empty() {
         vec![request(&[])]
     } else {
@@ -117,10 +114,10 @@ impl Comparison<'_> {
             let _ = requests[number..].iter().find(|request| !run.prefetch(request));
             let (mut paging, mut next) = (Paging::new(first), Some(first.clone()));
             while let Some(request) = next {
-                let mut page = run.fetch_events(&request, self.fields)?;
+                let mut page: EventPage = run.fetch(&request)?;
                 if page.rows().is_empty() && request != *first {
                     // The previous page promised some.
-                    page = run.fetch_events(&request, self.fields)?;
+                    page = run.fetch(&request)?;
                 }
                 next = paging.next_events(&page)?;
                 self.add(run, &request, &page)?;
@@ -132,7 +129,7 @@ impl Comparison<'_> {
 
     fn add(&mut self, run: &mut Run<'_, '_>, request: &Request, page: &EventPage) -> Result<()> {
         let emitted_at = run.clock.now().timestamp_millis();
-        self.skipped += page.unusable();
+        self.skipped += page.unusable().len();
         for row in page.rows() {
             let ticker = page.value(row.ticker).unwrap_or_default();
             if !self.tickers.is_empty() && !self.tickers.contains(ticker.as_ref()) {

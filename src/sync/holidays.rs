@@ -9,6 +9,7 @@ use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use super::target_sync::TargetSync;
+use crate::bars::Page;
 use crate::calendar::{Date, DateRange, day_before, days_after, days_before};
 use crate::polygon::Request;
 use crate::timespan::Timespan;
@@ -30,7 +31,7 @@ pub(super) fn resolve_empty_days(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_
         note_empty(target, &mut sync.state, day);
         if open_days.contains(&day) {
             if done.vain_retries < MAX_VAIN_RETRIES {
-                let page = run.fetch(&request(target, day))?;
+                let page: Page = run.fetch(&request(target, day))?;
                 if !page.bars().is_empty() {
                     done.vain_retries = 0;
                     read_day(run, sync, done, day, page)?;
@@ -75,7 +76,7 @@ fn open_days(run: &mut Run<'_, '_>, target: &Target, days: DateRange) -> Result<
         return Ok(Vec::new());
     };
     let request = Request::range(ticker, target.market, Timespan::DAY, days, false);
-    match run.fetch(&request) {
+    match run.fetch::<Page>(&request) {
         Ok(page) => Ok(page.bars().iter().map(|bar| target.calendar.date(Timespan::DAY.cursor(bar.cursor))).collect()),
         Err(SyncError::Api(error)) if !error.is_fatal() && !error.is_unavailable() => Ok(Vec::new()),
         Err(error) => Err(error),

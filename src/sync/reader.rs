@@ -8,6 +8,7 @@ use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use super::target_sync::TargetSync;
+use crate::bars::Page;
 use crate::calendar::{Date, DateRange, day_before, last_weekday, next_weekday};
 use crate::polygon::{ApiError, Paging, Request};
 use crate::streams::Endpoint;
@@ -55,7 +56,7 @@ impl Reading {
             return Ok(());
         };
         let is_first = self.chunk.pages.is_empty();
-        let mut page = match run.fetch(&request) {
+        let mut page: Page = match run.fetch(&request) {
             Err(SyncError::Api(error)) if error.is_past_the_end() && !is_first => return Ok(()),
             page => page?,
         };
@@ -193,7 +194,7 @@ pub(super) fn find_plan_start(run: &mut Run<'_, '_>, target: &Target, days: Date
             Endpoint::Grouped(_) => nearest_weekday(day, to),
             Endpoint::Range | Endpoint::Actions { .. } => day,
         };
-        match run.fetch(&target.request(DateRange::day(day))) {
+        match run.fetch::<Page>(&target.request(DateRange::day(day))) {
             Ok(_) => Ok(true),
             Err(SyncError::Api(error)) if error.is_before_plan_history() => Ok(false),
             Err(error) => Err(error),

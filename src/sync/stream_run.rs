@@ -9,12 +9,9 @@ use super::notices::Notice;
 use super::plan_start::PlanStarts;
 use super::target::Target;
 use super::writer::StreamWriter;
-use crate::bars::Page;
 use crate::clock::SharedClock;
-use crate::events::EventPage;
-use crate::fields::Field;
 use crate::log_level::LogLevel;
-use crate::polygon::{ApiError, Event, PageSource, Request};
+use crate::polygon::{ApiError, Event, PageSource, Request, ResponsePage};
 use crate::terminal::Progress;
 use crate::text::count;
 
@@ -36,8 +33,6 @@ pub(super) enum SyncError {
 }
 
 pub(super) type Result<T> = std::result::Result<T, SyncError>;
-
-type FetchResult<P> = std::result::Result<P, ApiError>;
 
 /// What was done with a stream so far.
 #[derive(Debug, Default)]
@@ -77,25 +72,13 @@ pub(super) struct Waiting {
 }
 
 impl Run<'_, '_> {
-    /// Fetches a page of bars.
-    pub(super) fn fetch(&mut self, request: &Request) -> Result<Page> {
-        self.fetch_with(|pages, on_event| pages.fetch(request, on_event))
-    }
-
-    /// Fetches a page of splits or dividends, with these fields of each.
-    pub(super) fn fetch_events(&mut self, request: &Request, fields: &[Field]) -> Result<EventPage> {
-        self.fetch_with(|pages, on_event| pages.fetch_events(request, fields, on_event))
-    }
-
-    fn fetch_with<P>(
-        &mut self,
-        fetch: impl FnOnce(&mut PageSource, &mut dyn FnMut(Event)) -> FetchResult<P>,
-    ) -> Result<P> {
+    /// Fetches a page of bars, or of splits or dividends.
+    pub(super) fn fetch<P: ResponsePage>(&mut self, request: &Request) -> Result<P> {
         self.totals.requests += 1;
         let pace = self.pages.requests_per_minute();
         let Run { pages, progress, writer, waiting, clock, .. } = self;
         let mut written = Ok(());
-        let page = fetch(pages, &mut |event| {
+        let page = pages.fetch(request, &mut |event| {
             let result = match event {
                 Event::RateLimited { until } => waiting.announce(until, pace, clock, progress, writer),
                 event => writer.output.log(event.level(), &event.to_string()),
