@@ -66,28 +66,17 @@ pub(crate) struct UnusableRow {
 /// A page of rows together with its text.
 #[derive(Debug)]
 pub(crate) struct Page<R = Bar> {
-    text: String,
-    rows: Vec<R>,
-    unusable: Vec<UnusableRow>,
-    next_url: Option<String>,
+    /// The text that the rows point into.
+    pub(crate) text: String,
+    /// The rows.
+    pub(crate) rows: Vec<R>,
+    /// The rows that were left out.
+    pub(crate) unusable: Vec<UnusableRow>,
+    /// Where the next page is; `None` on the last one.
+    pub(crate) next_url: Option<String>,
 }
 
 impl<R> Page<R> {
-    /// A page whose rows point into `text`.
-    pub(crate) fn new(text: String, rows: Vec<R>, unusable: Vec<UnusableRow>, next_url: Option<String>) -> Page<R> {
-        Page { text, rows, unusable, next_url }
-    }
-
-    /// The rows.
-    pub(crate) fn rows(&self) -> &[R] {
-        &self.rows
-    }
-
-    /// The rows that were left out.
-    pub(crate) fn unusable(&self) -> &[UnusableRow] {
-        &self.unusable
-    }
-
     /// The text of a span of one of this page's rows, as the API wrote it.
     pub(crate) fn text(&self, span: Span) -> &str {
         span.in_text(&self.text)
@@ -97,24 +86,9 @@ impl<R> Page<R> {
     pub(crate) fn value(&self, span: Span) -> Option<Cow<'_, str>> {
         decode(self.text(span))
     }
-
-    /// Where the next page is; `None` on the last one.
-    pub(crate) fn next_url(&self) -> Option<&str> {
-        self.next_url.as_deref()
-    }
 }
 
 impl Page {
-    /// The bars.
-    pub(crate) fn bars(&self) -> &[Bar] {
-        &self.rows
-    }
-
-    /// The bars, to be sorted and filtered.
-    pub(crate) fn bars_mut(&mut self) -> &mut Vec<Bar> {
-        &mut self.rows
-    }
-
     /// The ticker of a bar of a whole market, decoded.
     pub(crate) fn ticker_of(&self, bar: &Bar) -> Option<Cow<'_, str>> {
         self.value(bar.ticker?)

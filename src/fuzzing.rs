@@ -38,10 +38,10 @@ pub fn response(data: &[u8]) {
     match (&read, &general) {
         (Ok((page, envelope)), Ok((general, general_envelope))) => {
             assert_eq!(bars_of(page), bars_of(general));
-            assert_eq!(page.unusable(), general.unusable());
-            assert_eq!(page.next_url(), general.next_url());
+            assert_eq!(page.unusable, general.unusable);
+            assert_eq!(page.next_url, general.next_url);
             assert_eq!(format!("{envelope:?}"), format!("{general_envelope:?}"));
-            page.bars().iter().for_each(|bar| record(page, bar));
+            page.rows.iter().for_each(|bar| record(page, bar));
         }
         (Err(ParseError::InvalidJson(_)), Err(ParseError::InvalidJson(_))) => {}
         (Err(ParseError::UnexpectedShape(what)), Err(ParseError::UnexpectedShape(general))) => {
@@ -51,10 +51,10 @@ pub fn response(data: &[u8]) {
         other => panic!("read in two ways: {other:?}"),
     }
     if let Ok((page, _)) = parse_bars(text.to_owned(), true) {
-        let rows = page.bars().len() + page.unusable().len();
-        let of_ticker = read.map(|(page, _)| page.bars().len() + page.unusable().len());
+        let rows = page.rows.len() + page.unusable.len();
+        let of_ticker = read.map(|(page, _)| page.rows.len() + page.unusable.len());
         assert_eq!(of_ticker.ok(), Some(rows));
-        for bar in page.bars() {
+        for bar in &page.rows {
             let ticker = page.ticker_of(bar).expect("a name");
             assert!(!ticker.is_empty() && !ticker.contains(['\0', '\u{fffd}']));
         }
@@ -68,7 +68,7 @@ fn events(text: &str) {
         let Ok((page, _)) = EventPage::parse(text.to_owned(), &Request::actions(kind, &[])) else {
             continue;
         };
-        for row in page.rows() {
+        for row in &page.rows {
             assert!([row.id, row.ticker].iter().all(|span| page.value(*span).is_some_and(|value| !value.is_empty())));
             for (field, span) in kind.fields().iter().zip(row.fields) {
                 let Some(text) = span.map(|span| page.text(span)) else { continue };
@@ -94,7 +94,7 @@ fn bars_of(page: &Page) -> Vec<(i64, Vec<Option<&str>>)> {
         let spans = bar.values.into_iter().chain([bar.ticker]);
         spans.map(|span| span.map(|span| page.text(span))).collect()
     };
-    let bars = page.bars().iter();
+    let bars = page.rows.iter();
     bars.map(|bar| (bar.cursor, texts(bar))).collect()
 }
 

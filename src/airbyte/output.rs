@@ -252,7 +252,7 @@ mod tests {
         RecordBatch {
             stream,
             page,
-            bars: page.bars(),
+            bars: &page.rows,
             ticker: Some("TSLA"),
             adjusted: true,
             calendar: BarCalendar { timespan: stream.timespan, zone: Zone::NewYork },

@@ -118,10 +118,10 @@ impl Check<'_, '_> {
             let Some(page) = self.fetch(&request, None)? else {
                 return Ok(());
             };
-            if page.bars().is_empty() {
+            if page.rows.is_empty() {
                 continue;
             }
-            let bars = page.bars().iter();
+            let bars = page.rows.iter();
             let traded: HashSet<_> = bars.filter_map(|bar| page.ticker_of(bar)).collect();
             self.unchecked.retain(|(name, _)| !traded.contains(name.as_str()));
             let tickers = self.config.tickers.len();
@@ -147,7 +147,7 @@ impl Check<'_, '_> {
             let request = Request::range(ticker, market, Timespan::DAY, days, adjusted);
             match self.fetch(&request, Some(&subject))? {
                 None => return Ok(None),
-                Some(page) if page.bars().is_empty() && page.unusable().is_empty() => {}
+                Some(page) if page.rows.is_empty() && page.unusable.is_empty() => {}
                 Some(_) => return Ok(Some(true)),
             }
         }

@@ -287,7 +287,7 @@ mod tests {
         let request = Request::grouped(Market::Stocks, parse_date("2026-07-15").unwrap(), false);
         let text = r#"{"adjusted":false,"resultsCount":2,"results":[{"T":"A","o":1,"h":1,"l":1,"c":1,"t":7},{"o":1,"h":1,"l":1,"c":1,"t":7}]}"#;
         let page: Page = interpreter.page(&request, reply(200, text)).unwrap();
-        assert_eq!((page.bars().len(), page.unusable().len()), (1, 1));
+        assert_eq!((page.rows.len(), page.unusable.len()), (1, 1));
         let adjusted = interpreter.page::<Page>(&request, reply(200, r#"{"adjusted":true}"#));
         assert!(adjusted.unwrap_err().is_unexpected());
     }
@@ -317,7 +317,7 @@ mod tests {
         let interpreter = Interpreter::new(Secret::new(KEY), "https://host".to_owned());
         let splits = Request::actions(ActionKind::Splits, &[]);
         let read = |text| interpreter.page::<EventPage>(&splits, reply(200, text));
-        assert_eq!(read(r#"{"status":"OK","results":[{"id":"E","ticker":"A"}]}"#).unwrap().rows().len(), 1);
+        assert_eq!(read(r#"{"status":"OK","results":[{"id":"E","ticker":"A"}]}"#).unwrap().rows.len(), 1);
         assert!(read("<html>").unwrap_err().is_unavailable());
         assert!(read(r#"{"status":"ERROR"}"#).unwrap_err().is_unexpected());
     }

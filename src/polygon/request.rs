@@ -173,15 +173,15 @@ impl Paging {
     /// The request for the page after `page`; `None` after the last one. Bars may have been removed from `page`, but their
     /// cursors must still grow with time.
     pub(crate) fn next(&mut self, page: &Page) -> Result<Option<Request>, ApiError> {
-        let latest = page.bars().iter().map(|bar| bar.cursor).max();
+        let latest = page.rows.iter().map(|bar| bar.cursor).max();
         let has_progress = latest > self.latest;
         self.latest = self.latest.max(latest);
-        self.follow(page.next_url(), has_progress)
+        self.follow(page.next_url.as_deref(), has_progress)
     }
 
     /// The request for the page of corporate actions after `page`; `None` after the last one.
     pub(crate) fn next_events(&mut self, page: &EventPage) -> Result<Option<Request>, ApiError> {
-        self.follow(page.next_url(), !page.rows().is_empty())
+        self.follow(page.next_url.as_deref(), !page.rows.is_empty())
     }
 
     fn follow(&mut self, next_url: Option<&str>, has_progress: bool) -> Result<Option<Request>, ApiError> {

@@ -67,11 +67,12 @@ pub(crate) trait ResponsePage: Sized {
 
 impl ResponsePage for Page {
     fn parse(text: String, request: &Request) -> Parsed<Page> {
-        if let Some((bars, rest)) = fast_parse::parse(&text, request.is_of_market())
+        if let Some((rows, rest)) = fast_parse::parse(&text, request.is_of_market())
             && let Ok(RawPage { mut envelope, .. }) = serde_json::from_str(&rest)
         {
-            envelope.found = bars.len();
-            return Ok((Page::new(text, bars, Vec::new(), envelope.next_url.take()), envelope));
+            envelope.found = rows.len();
+            let next_url = envelope.next_url.take();
+            return Ok((Page { text, rows, unusable: Vec::new(), next_url }, envelope));
         }
         parse_page(text, request, bar)
     }
@@ -105,7 +106,8 @@ fn parse_page<R>(
     }
     let appended = spans.appended;
     text.push_str(&appended);
-    Ok((Page::new(text, rows, unusable, envelope.next_url.take()), envelope))
+    let next_url = envelope.next_url.take();
+    Ok((Page { text, rows, unusable, next_url }, envelope))
 }
 
 /// The values of a row by their keys.
@@ -164,7 +166,7 @@ mod tests {
     /// The texts of a value of all bars of a page.
     fn values<'p>(page: &'p Page, name: &str) -> Vec<Option<&'p str>> {
         let place = BAR_FIELDS.iter().position(|field| field.name == name).unwrap();
-        page.bars().iter().map(|bar| bar.values[place].map(|span| page.text(span))).collect()
+        page.rows.iter().map(|bar| bar.values[place].map(|span| page.text(span))).collect()
     }
 
     /// What a text is taken for with the fast path, and without.
@@ -233,7 +235,7 @@ mod tests {
         assert_eq!(values(&page, "volume"), [Some("1.81724024e+08"), Some("41120042.153782")]);
         assert_eq!(values(&page, "price"), [Some("695"), Some("257.46")]);
         assert_eq!(values(&page, "open"), [Some("133.65"), Some("258.630")]);
-        assert_eq!(page.bars()[1].cursor, 1_772_773_200_000);
+        assert_eq!(page.rows[1].cursor, 1_772_773_200_000);
     }
 
     #[test]
@@ -243,7 +245,7 @@ mod tests {
             r#"{"status":"OK","queryCount":0,"resultsCount":0,"adjusted":true,"results":null}"#,
             r#"{"status":"OK","results":[]}"#,
         ] {
-            assert_eq!(page(text).bars(), []);
+            assert_eq!(page(text).rows, []);
         }
     }
 
@@ -329,9 +331,9 @@ mod tests {
         for is_of_market in [false, true] {
             let text = rows(&[&null, &good, missing, &good]);
             let (page, _) = parse_bars(text, is_of_market).unwrap();
-            assert_eq!(page.bars().len(), 2);
+            assert_eq!(page.rows.len(), 2);
             let unusable = |ticker: &str, start| UnusableRow { ticker: Some(ticker.to_owned()), start };
-            assert_eq!(page.unusable(), [unusable("B", Some(7)), unusable("C", None)]);
+            assert_eq!(page.unusable, [unusable("B", Some(7)), unusable("C", None)]);
         }
     }
 
@@ -349,9 +351,9 @@ mod tests {
             let text = rows(&[&row(&format!(r#""c":1{ticker}"#)), &row(r#""c":1,"T":"OK""#)]);
             let (page, _) = parse_bars(text.clone(), true).unwrap();
             let expected = UnusableRow { ticker: shown.map(str::to_owned), start: Some(7) };
-            assert_eq!((page.bars().len(), page.unusable()), (1, &[expected][..]));
+            assert_eq!((page.rows.len(), page.unusable), (1, vec![expected]));
             // Elsewhere the request says which ticker it is.
-            assert_eq!(parse_bars(text, false).unwrap().0.bars().len(), 2);
+            assert_eq!(parse_bars(text, false).unwrap().0.rows.len(), 2);
         }
     }
 
@@ -359,7 +361,7 @@ mod tests {
     fn two_spellings_of_a_ticker_are_one() {
         for ticker in [r#""A""#, r#""\u0041""#] {
             let page = page(&rows(&[&row(&format!(r#""c":1,"T":{ticker}"#))]));
-            assert_eq!(page.ticker_of(&page.bars()[0]).as_deref(), Some("A"));
+            assert_eq!(page.ticker_of(&page.rows[0]).as_deref(), Some("A"));
         }
     }
 
@@ -436,14 +438,14 @@ mod tests {
         )
         .unwrap();
         let texts = |row: &EventRow| row.fields.map(|span| span.map(|span| page.text(span).to_owned()));
-        let [first, second] = page.rows() else { panic!("two rows") };
+        let [first, second] = &page.rows[..] else { panic!("two rows") };
         let [date, _, _, _, cash, _, _, frequency, ..] = texts(first);
         assert_eq!(date.as_deref(), Some(r#""2026-01-02""#));
         assert_eq!((cash.as_deref(), frequency.as_deref()), (Some("0.2500"), Some("4")));
         assert_eq!(page.value(second.id).as_deref(), Some("E2"));
         assert_eq!(page.value(second.ticker).as_deref(), Some("B"));
         assert!(second.fields.iter().all(Option::is_none));
-        assert_eq!(page.next_url(), Some("/n"));
+        assert_eq!(page.next_url.as_deref(), Some("/n"));
     }
 
     #[test]
@@ -452,7 +454,7 @@ mod tests {
             r#"{"ticker":"A"},{"id":"E","ticker":null},{"id":"","ticker":"A"},{"id":"E","ticker":"A\u0000"},{"id":"E","ticker":"A"}"#,
         )
         .unwrap();
-        assert_eq!((page.rows().len(), page.unusable().len()), (1, 4));
+        assert_eq!((page.rows.len(), page.unusable.len()), (1, 4));
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn select<'a>(sync: &mut TargetSync<'_>, chunk: &'a Chunk, comparison: &Comparis
     let TargetSync { target, state, emitted } = sync;
     let mut batches: Vec<(&Page, &[Bar])> = Vec::new();
     for page in &chunk.pages {
-        let bars = page.bars();
+        let bars = &page.rows;
         let mut selected = 0..0;
         for (day, days_bars) in runs(bars, target.calendar) {
             let known = bars[days_bars.clone()].partition_point(|bar| Some(bar.cursor) <= state.cursor);
@@ -146,7 +146,7 @@ fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk) -> Opt
         return None;
     }
     for page in &mut chunk.pages {
-        page.bars_mut().retain(|bar| bar.cursor != first);
+        page.rows.retain(|bar| bar.cursor != first);
     }
     Some(from)
 }

@@ -33,19 +33,19 @@ pub(crate) struct DayOfBars {
 impl Chunk {
     /// Whether it has no bars.
     pub(crate) fn is_empty(&self) -> bool {
-        self.pages.iter().all(|page| page.bars().is_empty())
+        self.pages.iter().all(|page| page.rows.is_empty())
     }
 
     /// All bars, with their page.
     pub(crate) fn bars(&self) -> impl DoubleEndedIterator<Item = &Bar> {
-        self.pages.iter().flat_map(|page| page.bars())
+        self.pages.iter().flat_map(|page| &page.rows)
     }
 
     /// Removes the bars from `day` on.
     pub(crate) fn truncate(&mut self, day: Date, calendar: BarCalendar) {
         let begin = calendar.cursors(DateRange::day(day)).start;
         for page in &mut self.pages {
-            page.bars_mut().retain(|bar| bar.cursor < begin);
+            page.rows.retain(|bar| bar.cursor < begin);
         }
     }
 
@@ -53,7 +53,7 @@ impl Chunk {
     pub(crate) fn prices_at(&self, calendar: BarCalendar, days: DateRange, minute: u16, version: u8) -> Option<u16> {
         let cursors = calendar.cursors(days);
         self.pages.iter().find_map(|page| {
-            let mut bars = page.bars().iter().filter(|bar| cursors.contains(&bar.cursor));
+            let mut bars = page.rows.iter().filter(|bar| cursors.contains(&bar.cursor));
             let bar = bars.find(|bar| minute_of(bar.cursor) == minute)?;
             Some(BarChecksum::of(page, bar, version).prices)
         })
@@ -63,12 +63,12 @@ impl Chunk {
     pub(crate) fn by_day(&self, calendar: BarCalendar, cursor: Option<i64>, version: u8) -> Vec<DayOfBars> {
         let mut days: Vec<DayOfBars> = Vec::new();
         for page in &self.pages {
-            for (day, range) in runs(page.bars(), calendar) {
+            for (day, range) in runs(&page.rows, calendar) {
                 // A day can continue on the next page.
                 let begun = days.pop_if(|last| last.day == day);
                 let empty = Contents::empty(version);
                 let mut contents = begun.unwrap_or(DayOfBars { day, all: empty, known: empty });
-                for bar in &page.bars()[range] {
+                for bar in &page.rows[range] {
                     let checksum = BarChecksum::of(page, bar, version);
                     contents.all.add(bar.cursor, checksum);
                     if Some(bar.cursor) <= cursor {

@@ -231,7 +231,7 @@ mod tests {
     fn chunk(target: &Target, bars: &[(&str, f64)]) -> Chunk {
         let bars: Vec<_> = bars.iter().map(|(date, price)| (utc_midnight(day(date)) + 54_000_000, *price)).collect();
         let mut page = page(&bars);
-        for bar in page.bars_mut() {
+        for bar in &mut page.rows {
             bar.cursor = target.calendar.timespan.cursor(bar.cursor);
         }
         Chunk { days: DateRange { from: day("2020-01-01"), to: day(TODAY) }, pages: vec![page], has_later: false }

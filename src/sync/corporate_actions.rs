@@ -115,7 +115,7 @@ impl Comparison<'_> {
             let (mut paging, mut next) = (Paging::new(first), Some(first.clone()));
             while let Some(request) = next {
                 let mut page: EventPage = run.fetch(&request)?;
-                if page.rows().is_empty() && request != *first {
+                if page.rows.is_empty() && request != *first {
                     // The previous page promised some.
                     page = run.fetch(&request)?;
                 }
@@ -129,8 +129,8 @@ impl Comparison<'_> {
 
     fn add(&mut self, run: &mut Run<'_, '_>, request: &Request, page: &EventPage) -> Result<()> {
         let emitted_at = run.clock.now().timestamp_millis();
-        self.skipped += page.unusable().len();
-        for row in page.rows() {
+        self.skipped += page.unusable.len();
+        for row in &page.rows {
             let ticker = page.value(row.ticker).unwrap_or_default();
             if !self.tickers.is_empty() && !self.tickers.contains(ticker.as_ref()) {
                 self.skipped += 1;

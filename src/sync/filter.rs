@@ -54,26 +54,26 @@ impl PageFilter {
 
     /// Keeps the bars to use, with their cursors, in order. The bars of the `previous` page can be repeated.
     pub(crate) fn apply(&mut self, page: &mut Page, previous: Option<&Page>) -> Filtered {
-        let (received, timespan) = (page.bars().len(), self.calendar.timespan);
+        let (received, timespan) = (page.rows.len(), self.calendar.timespan);
         let mut is_clean = true;
         let mut latest = self.latest;
-        for bar in page.bars_mut() {
+        for bar in &mut page.rows {
             bar.cursor = timespan.cursor(bar.cursor);
             is_clean &= bar.cursor > latest && bar.cursor <= self.last_cursor && self.cursors.contains(&bar.cursor);
             latest = bar.cursor;
         }
         let mut outside = 0;
         if !is_clean {
-            page.bars_mut().retain(|bar| self.cursors.contains(&bar.cursor));
-            outside = received - page.bars().len();
-            let inside = page.bars().len();
-            page.bars_mut().retain(|bar| bar.cursor <= self.last_cursor);
-            self.has_later |= page.bars().len() < inside;
-            page.bars_mut().sort_by_key(|bar| bar.cursor);
+            page.rows.retain(|bar| self.cursors.contains(&bar.cursor));
+            outside = received - page.rows.len();
+            let inside = page.rows.len();
+            page.rows.retain(|bar| bar.cursor <= self.last_cursor);
+            self.has_later |= page.rows.len() < inside;
+            page.rows.sort_by_key(|bar| bar.cursor);
             self.remove_repeated(page, previous);
         }
         self.outside += outside;
-        if let Some(last) = page.bars().last() {
+        if let Some(last) = page.rows.last() {
             self.latest = self.latest.max(last.cursor);
         }
         match received {
@@ -85,10 +85,10 @@ impl PageFilter {
 
     fn remove_repeated(&mut self, page: &mut Page, previous: Option<&Page>) {
         let values_of = |page: &Page, bar: &Bar| BarChecksum::of(page, bar, VERSION).values;
-        let known = previous.iter().flat_map(|page| page.bars().iter().map(|bar| (bar.cursor, values_of(page, bar))));
+        let known = previous.iter().flat_map(|page| page.rows.iter().map(|bar| (bar.cursor, values_of(page, bar))));
         let mut seen: HashMap<i64, u32> = known.collect();
-        let mut kept: Vec<Bar> = Vec::with_capacity(page.bars().len());
-        for bar in page.bars() {
+        let mut kept: Vec<Bar> = Vec::with_capacity(page.rows.len());
+        for bar in &page.rows {
             let values = values_of(page, bar);
             match seen.insert(bar.cursor, values) {
                 Some(known) => {
@@ -103,16 +103,16 @@ impl PageFilter {
                 None => kept.push(*bar),
             }
         }
-        *page.bars_mut() = kept;
+        page.rows = kept;
     }
 }
 
 /// Keeps each ticker of a whole market's day once, and gives its bar the day's cursor. The rows' own time is 16:00 in New
 /// York, or arbitrary. Returns the names that occurred twice with different values, and how many rows were repeated.
 pub(crate) fn filter_market(page: &mut Page, day: Date) -> (Vec<String>, usize) {
-    let mut seen: HashMap<String, u32> = HashMap::with_capacity(page.bars().len());
-    let (mut kept, mut differing, mut repeated) = (Vec::with_capacity(page.bars().len()), Vec::new(), 0);
-    for bar in page.bars() {
+    let mut seen: HashMap<String, u32> = HashMap::with_capacity(page.rows.len());
+    let (mut kept, mut differing, mut repeated) = (Vec::with_capacity(page.rows.len()), Vec::new(), 0);
+    for bar in &page.rows {
         let bar = Bar { cursor: utc_midnight(day), ..*bar };
         let values = BarChecksum::of(page, &bar, VERSION).values;
         let ticker = page.ticker_of(&bar).unwrap_or_default();
@@ -127,6 +127,6 @@ pub(crate) fn filter_market(page: &mut Page, day: Date) -> (Vec<String>, usize) 
         }
     }
     drop(seen);
-    *page.bars_mut() = kept;
+    page.rows = kept;
     (differing, repeated)
 }

@@ -32,7 +32,7 @@ pub(super) fn resolve_empty_days(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_
         if open_days.contains(&day) {
             if done.vain_retries < MAX_VAIN_RETRIES {
                 let page: Page = run.fetch(&request(target, day))?;
-                if !page.bars().is_empty() {
+                if !page.rows.is_empty() {
                     done.vain_retries = 0;
                     read_day(run, sync, done, day, page)?;
                     continue;
@@ -77,7 +77,7 @@ fn open_days(run: &mut Run<'_, '_>, target: &Target, days: DateRange) -> Result<
     };
     let request = Request::range(ticker, target.market, Timespan::DAY, days, false);
     match run.fetch::<Page>(&request) {
-        Ok(page) => Ok(page.bars().iter().map(|bar| target.calendar.date(Timespan::DAY.cursor(bar.cursor))).collect()),
+        Ok(page) => Ok(page.rows.iter().map(|bar| target.calendar.date(Timespan::DAY.cursor(bar.cursor))).collect()),
         Err(SyncError::Api(error)) if !error.is_fatal() && !error.is_unavailable() => Ok(Vec::new()),
         Err(error) => Err(error),
     }

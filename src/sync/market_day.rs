@@ -93,7 +93,7 @@ pub(super) fn read_day(
 /// Reports the unusable rows of a day, and makes a chunk of the others.
 fn prepare(run: &mut Run<'_, '_>, target: &Target, day: Date, mut page: Page) -> Result<Chunk> {
     let unusable: Vec<String> = page
-        .unusable()
+        .unusable
         .iter()
         .map(|row| row.ticker.clone().unwrap_or_else(|| "a row without a ticker".to_owned()))
         .collect();
@@ -147,7 +147,7 @@ fn emit(
     }
     state.cursor = state.cursor.max(Some(utc_midnight(day)));
     for page in &chunk.pages {
-        sync.emit(run, page, page.bars())?;
+        sync.emit(run, page, &page.rows)?;
     }
     Ok(run.writer.set(sync.target, &sync.state)?)
 }

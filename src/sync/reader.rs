@@ -60,17 +60,17 @@ impl Reading {
             Err(SyncError::Api(error)) if error.is_past_the_end() && !is_first => return Ok(()),
             page => page?,
         };
-        if page.bars().is_empty() && page.unusable().is_empty() && !is_first {
+        if page.rows.is_empty() && page.unusable.is_empty() && !is_first {
             // The page before promised more. Under load the API has been seen to return pages without their bars.
             page = match run.fetch(&request) {
                 Err(SyncError::Api(error)) if error.is_past_the_end() => return Ok(()),
                 page => page?,
             };
         }
-        let starts = page.unusable().iter().filter_map(|row| row.start);
+        let starts = page.unusable.iter().filter_map(|row| row.start);
         let days = starts.map(|start| target.calendar.date(target.stream.timespan.cursor(start)));
         self.without_price.extend(days.map(|day| day.to_string()));
-        let previous = self.chunk.pages.iter().rev().find(|page| !page.bars().is_empty());
+        let previous = self.chunk.pages.iter().rev().find(|page| !page.rows.is_empty());
         match self.filter.apply(&mut page, previous) {
             Filtered::Outside if is_first => {
                 let days = self.chunk.days;
@@ -121,12 +121,12 @@ impl Reading {
             }
             let cursors = target.calendar.cursors(DateRange::day(*day));
             for page in &mut self.chunk.pages {
-                page.bars_mut().retain(|bar| !cursors.contains(&bar.cursor));
+                page.rows.retain(|bar| !cursors.contains(&bar.cursor));
             }
             self.chunk.pages.append(&mut reading.chunk.pages);
         }
         if !days.is_empty() {
-            self.chunk.pages.sort_by_key(|page| page.bars().first().map(|bar| bar.cursor));
+            self.chunk.pages.sort_by_key(|page| page.rows.first().map(|bar| bar.cursor));
             let names: Vec<_> = days.iter().map(Date::to_string).collect();
             run.notice(target, &Notice::Conflicts { days: names.join(", ") })?;
         }
