@@ -34,11 +34,14 @@ impl BarCalendar {
 
     /// The greatest cursor that a bar can have that is final at `now`.
     pub(crate) fn last_final_cursor(self, now: DateTime<Utc>) -> i64 {
-        if self.timespan.is_intraday() {
-            let length = self.timespan.intraday_length() + INTRADAY_DELAY;
-            return now.timestamp_millis() - length.num_milliseconds();
-        }
-        self.last_cursor_on_or_before(day_before(self.zone.date_at(now)))
+        let length = match self.timespan {
+            Timespan::Minutes(number) => TimeDelta::minutes(number.into()),
+            Timespan::Hour => TimeDelta::hours(1),
+            Timespan::Day | Timespan::Week | Timespan::Month => {
+                return self.last_cursor_on_or_before(day_before(self.zone.date_at(now)));
+            }
+        };
+        now.timestamp_millis() - (length + INTRADAY_DELAY).num_milliseconds()
     }
 
     /// The greatest cursor of a bar that lies wholly on or before `day`.

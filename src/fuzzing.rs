@@ -239,11 +239,11 @@ fn refused_state(message: &str) {
 static FIRST_REQUESTS: LazyLock<[Request; 3]> = LazyLock::new(|| {
     let date = |text| parse_date(text).expect("a date");
     let days = DateRange { from: date("2023-07-31"), to: date("2023-08-31") };
-    let minute = Timespan::minutes(1);
+    let minute = Timespan::Minutes(1);
     [
         Request::range("AAPL", Market::Stocks, minute, days, false),
-        Request::range("X:BTCUSD", Market::Crypto, Timespan::HOUR, days, true),
-        Request::range("A/?#%.", Market::Stocks, Timespan::DAY, days, true),
+        Request::range("X:BTCUSD", Market::Crypto, Timespan::Hour, days, true),
+        Request::range("A/?#%.", Market::Stocks, Timespan::Day, days, true),
     ]
 });
 

@@ -36,14 +36,14 @@ pub(crate) struct Stream {
 
 /// Every stream that the connector offers, in the order of the catalog.
 pub(crate) static STREAMS: [Stream; 15] = [
-    Stream::of_bars("stock_prices", Timespan::DAY),
-    Stream::of_bars("stock_prices_by_week", Timespan::WEEK),
-    Stream::of_bars("stock_prices_by_month", Timespan::MONTH),
-    Stream::of_bars("stock_prices_by_hour", Timespan::HOUR),
-    Stream::of_bars("stock_prices_by_minute", Timespan::minutes(1)),
-    Stream::of_bars("stock_prices_by_5_minutes", Timespan::minutes(5)),
-    Stream::of_bars("stock_prices_by_15_minutes", Timespan::minutes(15)),
-    Stream::of_bars("stock_prices_by_30_minutes", Timespan::minutes(30)),
+    Stream::of_bars("stock_prices", Timespan::Day),
+    Stream::of_bars("stock_prices_by_week", Timespan::Week),
+    Stream::of_bars("stock_prices_by_month", Timespan::Month),
+    Stream::of_bars("stock_prices_by_hour", Timespan::Hour),
+    Stream::of_bars("stock_prices_by_minute", Timespan::Minutes(1)),
+    Stream::of_bars("stock_prices_by_5_minutes", Timespan::Minutes(5)),
+    Stream::of_bars("stock_prices_by_15_minutes", Timespan::Minutes(15)),
+    Stream::of_bars("stock_prices_by_30_minutes", Timespan::Minutes(30)),
     Stream::of_market("market_prices", Market::Stocks),
     Stream::of_market("crypto_market_prices", Market::Crypto),
     Stream::of_market("forex_market_prices", Market::Forex),
@@ -80,11 +80,11 @@ impl Stream {
     }
 
     const fn of_market(name: &'static str, market: Market) -> Stream {
-        Stream { name, endpoint: Endpoint::Grouped(market), timespan: Timespan::DAY }
+        Stream { name, endpoint: Endpoint::Grouped(market), timespan: Timespan::Day }
     }
 
     const fn of_actions(name: &'static str, kind: ActionKind, whole_market: bool) -> Stream {
-        Stream { name, endpoint: Endpoint::Actions { kind, whole_market }, timespan: Timespan::DAY }
+        Stream { name, endpoint: Endpoint::Actions { kind, whole_market }, timespan: Timespan::Day }
     }
 
     /// The stream of that name.
@@ -165,7 +165,7 @@ impl Stream {
     }
 
     fn date_description(&self) -> &'static str {
-        if self.timespan.is_intraday() || self.timespan == Timespan::DAY {
+        if self.timespan.is_intraday() || self.timespan == Timespan::Day {
             "Trading day: New York's for stocks, options and indices, UTC's for crypto and forex"
         } else {
             "First day of the bar"

@@ -1,76 +1,49 @@
 //! How long a bar is, and what identifies it: the API's `multiplier` and `timespan`.
 
-use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta};
+use chrono::{DateTime, Datelike, SecondsFormat};
 
 use crate::calendar::{
     DAY_MS, Date, MAX_DATE, MIN_DATE, day_before, days_after, days_before, moment, parse_date, utc_date, utc_midnight,
 };
 
-/// The unit of a bar's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// Clock minutes.
-    Minute,
-    /// Clock hours.
-    Hour,
-    /// Days of the market.
-    Day,
-    /// Weeks, which begin on Sunday.
-    Week,
-    /// Months of the calendar.
-    Month,
-}
-
 /// The length of a bar. Bars of days and longer are identified by their first day, shorter ones by the
 /// moment at which they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timespan {
-    /// The number of units; 1 for days and longer.
-    pub(crate) multiplier: u32,
-    /// The unit.
-    pub(crate) unit: Unit,
+pub(crate) enum Timespan {
+    /// A number of clock minutes.
+    Minutes(u32),
+    /// A clock hour.
+    Hour,
+    /// A day of the market.
+    Day,
+    /// A week, from Sunday to Saturday.
+    Week,
+    /// A month of the calendar.
+    Month,
 }
 
 impl Timespan {
-    /// One day.
-    pub(crate) const DAY: Timespan = Timespan { multiplier: 1, unit: Unit::Day };
-    /// One week, from Sunday to Saturday.
-    pub(crate) const WEEK: Timespan = Timespan { multiplier: 1, unit: Unit::Week };
-    /// One month of the calendar.
-    pub(crate) const MONTH: Timespan = Timespan { multiplier: 1, unit: Unit::Month };
-    /// One hour.
-    pub(crate) const HOUR: Timespan = Timespan { multiplier: 1, unit: Unit::Hour };
-
-    /// A number of minutes.
-    pub(crate) const fn minutes(multiplier: u32) -> Timespan {
-        Timespan { multiplier, unit: Unit::Minute }
-    }
-
-    /// The API's word for the unit, its `timespan`.
-    pub(crate) fn unit_name(self) -> &'static str {
-        match self.unit {
-            Unit::Minute => "minute",
-            Unit::Hour => "hour",
-            Unit::Day => "day",
-            Unit::Week => "week",
-            Unit::Month => "month",
+    /// The API's `multiplier` and `timespan`, as in a path.
+    pub(crate) fn path(self) -> String {
+        match self {
+            Timespan::Minutes(number) => format!("{number}/minute"),
+            Timespan::Hour => "1/hour".to_owned(),
+            Timespan::Day | Timespan::Week | Timespan::Month => format!("1/{}", self.period()),
         }
     }
 
     /// The days that one bar, or a session of intraday bars, covers: `day`, `week` or `month`.
     pub(crate) fn period(self) -> &'static str {
-        if self.is_intraday() { "day" } else { self.unit_name() }
+        match self {
+            Timespan::Minutes(_) | Timespan::Hour | Timespan::Day => "day",
+            Timespan::Week => "week",
+            Timespan::Month => "month",
+        }
     }
 
     /// Whether bars are shorter than a day.
     pub(crate) fn is_intraday(self) -> bool {
-        matches!(self.unit, Unit::Minute | Unit::Hour)
-    }
-
-    /// How long an intraday bar is open.
-    pub(crate) fn intraday_length(self) -> TimeDelta {
-        let minutes = if self.unit == Unit::Hour { 60 } else { 1 };
-        TimeDelta::minutes(minutes * i64::from(self.multiplier))
+        matches!(self, Timespan::Minutes(_) | Timespan::Hour)
     }
 
     /// What orders and identifies a ticker's bars, in epoch milliseconds: the start of an intraday bar as the API gives
@@ -101,19 +74,19 @@ impl Timespan {
 
     /// The first day of the bar that `day` belongs to; the day itself for days and intraday bars.
     pub(crate) fn first_day_of(self, day: Date) -> Date {
-        match self.unit {
-            Unit::Minute | Unit::Hour | Unit::Day => day,
-            Unit::Week => days_before(day, u64::from(day.weekday().num_days_from_sunday())),
-            Unit::Month => day.with_day(1).unwrap_or(day),
+        match self {
+            Timespan::Minutes(_) | Timespan::Hour | Timespan::Day => day,
+            Timespan::Week => days_before(day, u64::from(day.weekday().num_days_from_sunday())),
+            Timespan::Month => day.with_day(1).unwrap_or(day),
         }
     }
 
     /// The last day of the bar that begins on `first_day`.
     pub(crate) fn last_day_of(self, first_day: Date) -> Date {
-        match self.unit {
-            Unit::Minute | Unit::Hour | Unit::Day => first_day,
-            Unit::Week => days_after(first_day, 6),
-            Unit::Month => day_before(self.first_day_of(days_after(self.first_day_of(first_day), 31))),
+        match self {
+            Timespan::Minutes(_) | Timespan::Hour | Timespan::Day => first_day,
+            Timespan::Week => days_after(first_day, 6),
+            Timespan::Month => day_before(self.first_day_of(days_after(self.first_day_of(first_day), 31))),
         }
     }
 

@@ -111,7 +111,7 @@ impl TimestampCache {
         const SECOND: i64 = 1_000;
         let (day, time) = (cursor.div_euclid(DAY_MS), cursor.rem_euclid(DAY_MS));
         if self.day != Some(day) || time % SECOND != 0 {
-            self.text = Timespan::HOUR.cursor_text(cursor);
+            self.text = Timespan::Hour.cursor_text(cursor);
             self.day = Some(day);
         } else {
             let seconds = time / SECOND;
@@ -141,7 +141,7 @@ mod tests {
             -1_000,
             0,
         ] {
-            assert_eq!(timestamp.text(cursor), Timespan::minutes(1).cursor_text(cursor));
+            assert_eq!(timestamp.text(cursor), Timespan::Minutes(1).cursor_text(cursor));
         }
     }
 }

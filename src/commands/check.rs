@@ -144,7 +144,7 @@ impl Check<'_, '_> {
         let is_older = from < recent.from && !configured.is_empty();
         for days in [Some(recent), is_older.then_some(configured)].into_iter().flatten() {
             let adjusted = self.config.adjusted;
-            let request = Request::range(ticker, market, Timespan::DAY, days, adjusted);
+            let request = Request::range(ticker, market, Timespan::Day, days, adjusted);
             match self.fetch(&request, Some(&subject))? {
                 None => return Ok(None),
                 Some(page) if page.rows.is_empty() && page.unusable.is_empty() => {}

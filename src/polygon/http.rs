@@ -176,7 +176,7 @@ mod tests {
 
     fn tsla() -> Request {
         let days = DateRange::day(parse_date("2026-07-15").unwrap());
-        Request::range("TSLA", Market::Stocks, Timespan::DAY, days, true)
+        Request::range("TSLA", Market::Stocks, Timespan::Day, days, true)
     }
 
     fn send(bytes: Vec<u8>) -> Result<Reply, ApiError> {

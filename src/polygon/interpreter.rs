@@ -159,7 +159,7 @@ mod tests {
 
     fn tsla() -> Request {
         let days = DateRange::day(parse_date("2026-07-15").unwrap());
-        Request::range("TSLA", Market::Stocks, Timespan::DAY, days, true)
+        Request::range("TSLA", Market::Stocks, Timespan::Day, days, true)
     }
 
     fn reply(status: u16, text: &str) -> Reply {

@@ -313,7 +313,7 @@ mod tests {
 
     fn request(ticker: &str) -> Request {
         let days = DateRange::day(parse_date("2026-07-15").unwrap());
-        Request::range(ticker, Market::Stocks, Timespan::DAY, days, true)
+        Request::range(ticker, Market::Stocks, Timespan::Day, days, true)
     }
 
     fn requests(count: usize) -> Vec<Request> {

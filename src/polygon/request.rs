@@ -52,8 +52,8 @@ impl Request {
     /// The bars of one ticker over days of its market's zone. Intraday bars of markets with UTC days are requested by
     /// timestamps: sources disagree on the zone in which the API interprets dates there.
     pub(crate) fn range(ticker: &str, market: Market, timespan: Timespan, days: DateRange, adjusted: bool) -> Request {
-        let (multiplier, unit) = (timespan.multiplier, timespan.unit_name());
-        let path = format!("/v2/aggs/ticker/{}/range/{multiplier}/{unit}/", utf8_percent_encode(ticker, RESERVED));
+        let ticker_path = utf8_percent_encode(ticker, RESERVED);
+        let path = format!("/v2/aggs/ticker/{ticker_path}/range/{}/", timespan.path());
         let ends = if timespan.is_intraday() && market.zone() == Zone::Utc {
             let moments = days.moments(Zone::Utc);
             format!("{}/{}", moments.start, moments.end - 1)
@@ -213,7 +213,7 @@ mod tests {
 
     fn minutes(ticker: &str) -> Request {
         let market = Market::of(ticker).unwrap();
-        Request::range(ticker, market, Timespan::minutes(1), days("2023-07-31", "2023-07-31"), false)
+        Request::range(ticker, market, Timespan::Minutes(1), days("2023-07-31", "2023-07-31"), false)
     }
 
     fn follow(next_url: &str) -> Option<String> {
@@ -237,15 +237,15 @@ mod tests {
             Request::range(ticker, market, timespan, days("2026-07-01", "2026-07-31"), adjusted).target
         };
         assert_eq!(
-            target("AAPL", Timespan::minutes(15), true),
+            target("AAPL", Timespan::Minutes(15), true),
             "/v2/aggs/ticker/AAPL/range/15/minute/2026-07-01/2026-07-31?adjusted=true&sort=asc&limit=50000"
         );
         let midnights = "/1782864000000/1785542399999?adjusted=false&sort=asc&limit=50000";
         assert_eq!(
-            target("X:BTCUSD", Timespan::HOUR, false),
+            target("X:BTCUSD", Timespan::Hour, false),
             format!("/v2/aggs/ticker/X%3ABTCUSD/range/1/hour{midnights}")
         );
-        assert!(target("X:BTCUSD", Timespan::DAY, false).contains("/2026-07-01/2026-07-31?"));
+        assert!(target("X:BTCUSD", Timespan::Day, false).contains("/2026-07-01/2026-07-31?"));
         let day = parse_date("2026-07-31").unwrap();
         for (market, name) in [
             (Market::Stocks, "us/market/stocks"),

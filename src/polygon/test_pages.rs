@@ -12,7 +12,7 @@ pub(super) fn request_bars(is_of_market: bool) -> Request {
     if is_of_market {
         Request::grouped(Market::Stocks, MIN_DATE, true)
     } else {
-        Request::range("A", Market::Stocks, Timespan::DAY, DateRange::day(MIN_DATE), true)
+        Request::range("A", Market::Stocks, Timespan::Day, DateRange::day(MIN_DATE), true)
     }
 }
 

@@ -139,7 +139,7 @@ fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk) -> Opt
     let first = chunk.bars().next()?.cursor;
     let from = target.calendar.date(first);
     let days = DateRange { from, to: timespan.last_day_of(from) };
-    let is_longer_than_a_day = !timespan.is_intraday() && timespan != Timespan::DAY;
+    let is_longer_than_a_day = !timespan.is_intraday() && timespan != Timespan::Day;
     // A bar that an earlier start adds is new; without any blocks, everything is read again on another price basis.
     let is_new = state.cursor.is_none() || (state.backlog.contains(from) && !state.blocks.is_empty());
     if !is_longer_than_a_day || is_new || !may_begin_within(days, target.window.today) {

@@ -75,9 +75,9 @@ fn open_days(run: &mut Run<'_, '_>, target: &Target, days: DateRange) -> Result<
     let Some(ticker) = target.market.always_traded() else {
         return Ok(Vec::new());
     };
-    let request = Request::range(ticker, target.market, Timespan::DAY, days, false);
+    let request = Request::range(ticker, target.market, Timespan::Day, days, false);
     match run.fetch::<Page>(&request) {
-        Ok(page) => Ok(page.rows.iter().map(|bar| target.calendar.date(Timespan::DAY.cursor(bar.cursor))).collect()),
+        Ok(page) => Ok(page.rows.iter().map(|bar| target.calendar.date(Timespan::Day.cursor(bar.cursor))).collect()),
         Err(SyncError::Api(error)) if !error.is_fatal() && !error.is_unavailable() => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -64,9 +64,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    const DAYS: BarCalendar = BarCalendar { timespan: Timespan::DAY, zone: Zone::NewYork };
-    const HOURS: BarCalendar = BarCalendar { timespan: Timespan::HOUR, zone: Zone::NewYork };
-    const MINUTES: BarCalendar = BarCalendar { timespan: Timespan::minutes(1), zone: Zone::NewYork };
+    const DAYS: BarCalendar = BarCalendar { timespan: Timespan::Day, zone: Zone::NewYork };
+    const HOURS: BarCalendar = BarCalendar { timespan: Timespan::Hour, zone: Zone::NewYork };
+    const MINUTES: BarCalendar = BarCalendar { timespan: Timespan::Minutes(1), zone: Zone::NewYork };
 
     fn last_day(now: &str, calendar: BarCalendar) -> Date {
         SyncWindow::at(at(now), calendar, None, None).last_day
@@ -99,15 +99,15 @@ mod tests {
         };
         // 2026-11-21 is a Saturday.
         let week = |first: &str, last: &str| (date(first), date(last));
-        assert_eq!(last("2026-11-21T23:00:00Z", Timespan::WEEK), week("2026-11-08", "2026-11-14"));
-        assert_eq!(last("2026-11-22T05:00:00Z", Timespan::WEEK), week("2026-11-15", "2026-11-21"));
-        assert_eq!(last("2026-12-01T04:59:59Z", Timespan::MONTH), week("2026-10-01", "2026-10-31"));
-        assert_eq!(last("2026-12-01T05:00:00Z", Timespan::MONTH), week("2026-11-01", "2026-11-30"));
+        assert_eq!(last("2026-11-21T23:00:00Z", Timespan::Week), week("2026-11-08", "2026-11-14"));
+        assert_eq!(last("2026-11-22T05:00:00Z", Timespan::Week), week("2026-11-15", "2026-11-21"));
+        assert_eq!(last("2026-12-01T04:59:59Z", Timespan::Month), week("2026-10-01", "2026-10-31"));
+        assert_eq!(last("2026-12-01T05:00:00Z", Timespan::Month), week("2026-11-01", "2026-11-30"));
     }
 
     #[test]
     fn an_end_date_within_a_week_leaves_that_week_out() {
-        let weeks = BarCalendar { timespan: Timespan::WEEK, zone: Zone::NewYork };
+        let weeks = BarCalendar { timespan: Timespan::Week, zone: Zone::NewYork };
         let window = SyncWindow::at(at("2026-11-30T12:00:00Z"), weeks, None, Some(date("2026-11-18")));
         assert_eq!(utc_date(window.last_cursor), date("2026-11-08"));
         assert_eq!(window.last_day, date("2026-11-14"));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_week_that_begins_before_the_first_day_belongs() {
-        let weeks = BarCalendar { timespan: Timespan::WEEK, zone: Zone::NewYork };
+        let weeks = BarCalendar { timespan: Timespan::Week, zone: Zone::NewYork };
         let days = DateRange { from: date("2026-11-18"), to: date("2026-11-21") };
         assert!(weeks.cursors(days).contains(&utc_midnight(date("2026-11-15"))));
     }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn the_ends_of_the_calendar_do_not_panic() {
         let all = DateRange { from: MIN_DATE, to: MAX_DATE };
-        for calendar in [DAYS, HOURS, BarCalendar { timespan: Timespan::MONTH, zone: Zone::Utc }] {
+        for calendar in [DAYS, HOURS, BarCalendar { timespan: Timespan::Month, zone: Zone::Utc }] {
             assert!(!calendar.cursors(all).is_empty());
             SyncWindow::at(DateTime::<Utc>::MAX_UTC, calendar, Some(MIN_DATE), Some(MAX_DATE));
             SyncWindow::at(DateTime::<Utc>::MIN_UTC, calendar, Some(MIN_DATE), Some(MIN_DATE));
