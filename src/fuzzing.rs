@@ -18,7 +18,7 @@ use crate::fields::{BAR_FIELDS, FieldKind};
 use crate::market::Market;
 use crate::polygon::{Origin, Paging, ParseError, Request, ResponsePage, parse_bars, parse_retry_after};
 use crate::secret::Secret;
-use crate::streams::{PriceBasis, STREAMS, Stream};
+use crate::streams::{STREAMS, Stream};
 use crate::sync::StreamState;
 use crate::timespan::Timespan;
 
@@ -207,8 +207,9 @@ pub fn state(data: &[u8]) {
     };
     let read = |file: &StateFile, stream: &Stream| match file.stream(stream.name) {
         None => Ok(StreamState::default()),
-        Some(state) => StreamState::from_json(state, stream, PriceBasis::Adjusted)
-            .map_err(|error| StateFile::invalid_stream(stream.name, &error)),
+        Some(state) => {
+            StreamState::from_json(state, stream, true).map_err(|error| StateFile::invalid_stream(stream.name, &error))
+        }
     };
     for stream in &STREAMS {
         let mut state = match read(&file, stream) {
@@ -218,7 +219,7 @@ pub fn state(data: &[u8]) {
                 continue;
             }
         };
-        state.spread_tutorial_date(["TSLA"].into_iter(), PriceBasis::Adjusted);
+        state.spread_tutorial_date(["TSLA"].into_iter(), true);
         let written = state.to_json(stream);
         let descriptor = json!({"stream_descriptor": {"name": stream.name}, "stream_state": written});
         let again = StateFile::parse(&json!([{"type": "STREAM", "stream": descriptor}]));

@@ -53,27 +53,6 @@ pub(crate) static STREAMS: [Stream; 15] = [
     Stream::of_actions("market_dividends", ActionKind::Dividends, true),
 ];
 
-/// Whether prices are adjusted for splits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PriceBasis {
-    /// As if every split had happened before the first day.
-    Adjusted,
-    /// As traded.
-    Unadjusted,
-}
-
-impl PriceBasis {
-    /// The basis for `adjusted` in a configuration, a state or a record.
-    pub(crate) fn from_adjusted(adjusted: bool) -> PriceBasis {
-        if adjusted { PriceBasis::Adjusted } else { PriceBasis::Unadjusted }
-    }
-
-    /// The value of `adjusted`.
-    pub(crate) fn is_adjusted(self) -> bool {
-        self == PriceBasis::Adjusted
-    }
-}
-
 impl Stream {
     const fn of_bars(name: &'static str, timespan: Timespan) -> Stream {
         Stream { name, endpoint: Endpoint::Range, timespan }
@@ -106,10 +85,10 @@ impl Stream {
         !matches!(self.endpoint, Endpoint::Grouped(_) | Endpoint::Actions { whole_market: true, .. })
     }
 
-    /// The basis of its prices. A whole market is read as traded: among twelve thousand stocks some split almost every
-    /// day, and each split would change a whole history.
-    pub(crate) fn price_basis(&self, adjusted: bool) -> PriceBasis {
-        PriceBasis::from_adjusted(adjusted && self.endpoint == Endpoint::Range)
+    /// Whether its prices are adjusted for splits, if the configuration says `adjusted`. A whole market is read as traded:
+    /// among twelve thousand stocks some split almost every day, and each split would change a whole history.
+    pub(crate) fn is_adjusted(&self, adjusted: bool) -> bool {
+        adjusted && self.endpoint == Endpoint::Range
     }
 
     /// The stream as `discover` shows it, an `AirbyteStream`.

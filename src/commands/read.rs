@@ -32,7 +32,7 @@ pub(crate) fn read(
         let Some(state) = states.stream(stream.name) else {
             return Ok((stream, StreamState::default()));
         };
-        let state = StreamState::from_json(state, stream, stream.price_basis(config.adjusted));
+        let state = StreamState::from_json(state, stream, stream.is_adjusted(config.adjusted));
         let state = state.map_err(|error| StateFile::invalid_stream(stream.name, &error))?;
         Ok((stream, state))
     };

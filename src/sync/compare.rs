@@ -219,7 +219,7 @@ mod tests {
 
     /// The state after these bars were emitted, each a day and a price.
     fn emitted(target: &Target, bars: &[(&str, f64)]) -> TargetState {
-        let mut state = TargetState::starting(day("2020-01-01"), target.basis);
+        let mut state = TargetState::starting(day("2020-01-01"), target.adjusted);
         let chunk = chunk(target, bars);
         let fresh = chunk.by_day(target.calendar, None, VERSION);
         state.replace(chunk.days, blocks_of(target, chunk.days, &fresh));

@@ -77,7 +77,7 @@ pub(crate) fn sync(
     for (stream, mut state) in streams {
         let targets = Target::all(stream, config, clock.now());
         let tickers = targets.iter().map(|target| target.ticker.as_str());
-        state.spread_tutorial_date(tickers, stream.price_basis(config.adjusted));
+        state.spread_tutorial_date(tickers, stream.is_adjusted(config.adjusted));
         let mut run = Run {
             progress,
             pages: &mut pages,

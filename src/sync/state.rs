@@ -15,7 +15,7 @@ use super::blocks::Block;
 use super::emitted_events::{EmittedEvents, TickerEvents};
 use super::plan_start::PlanStart;
 use crate::calendar::{Date, DateRange, day_after, day_before, parse_date, utc_date, utc_midnight};
-use crate::streams::{Endpoint, PriceBasis, Stream};
+use crate::streams::{Endpoint, Stream};
 
 /// What the destination holds of a ticker or a market, and what still has to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub(crate) struct TargetState {
     pub(crate) since: Date,
     /// The last bar that was emitted (see [`crate::timespan::Timespan::cursor`]).
     pub(crate) cursor: Option<i64>,
-    /// The basis of the prices.
-    pub(crate) basis: PriceBasis,
+    /// Whether the prices are adjusted for splits.
+    pub(crate) adjusted: bool,
     /// The emitted bars, by days; in order of time. Days that no block covers were not emitted.
     pub(crate) blocks: Vec<Block>,
     /// What still has to be read.
@@ -38,11 +38,11 @@ pub(crate) struct TargetState {
 
 impl TargetState {
     /// Nothing emitted yet.
-    pub(crate) fn starting(since: Date, basis: PriceBasis) -> TargetState {
+    pub(crate) fn starting(since: Date, adjusted: bool) -> TargetState {
         TargetState {
             since,
             cursor: None,
-            basis,
+            adjusted,
             blocks: Vec::new(),
             backlog: Backlog::default(),
             plan_start: None,
@@ -111,13 +111,13 @@ impl StreamState {
 
     /// Hands the tutorial's date to all tickers at once, so that none loses it when another one is read first. Rows up
     /// to that date are assumed to have been emitted.
-    pub(crate) fn spread_tutorial_date<'a>(&mut self, tickers: impl Iterator<Item = &'a str>, basis: PriceBasis) {
+    pub(crate) fn spread_tutorial_date<'a>(&mut self, tickers: impl Iterator<Item = &'a str>, adjusted: bool) {
         let Some(date) = self.tutorial_date.take() else {
             return;
         };
         for ticker in tickers {
             let start =
-                || TargetState { cursor: Some(utc_midnight(date)), ..TargetState::starting(day_after(date), basis) };
+                || TargetState { cursor: Some(utc_midnight(date)), ..TargetState::starting(day_after(date), adjusted) };
             self.targets.entry(ticker.to_owned()).or_insert_with(start);
         }
     }
@@ -139,8 +139,8 @@ impl StreamState {
         }
     }
 
-    /// Reads what [`Self::to_json`] writes. `basis` is that of a state that names none.
-    pub(crate) fn from_json(json: &Value, stream: &Stream, basis: PriceBasis) -> Result<StreamState> {
+    /// Reads what [`Self::to_json`] writes. `adjusted` is for a state that does not say it.
+    pub(crate) fn from_json(json: &Value, stream: &Stream, adjusted: bool) -> Result<StreamState> {
         let mut state = StreamState::default();
         let entries = match json {
             Value::Null => return Ok(state),
@@ -153,7 +153,7 @@ impl StreamState {
         }
         let mut add = |ticker: &str, json: &Value| -> Result<()> {
             let stored = StoredTarget::deserialize(json)?;
-            state.set(ticker, stored.into_state(stream, basis)?);
+            state.set(ticker, stored.into_state(stream, adjusted)?);
             Ok(())
         };
         if stream.endpoint != Endpoint::Range {
@@ -213,7 +213,7 @@ impl StoredTarget {
             since: Some(state.since.to_string()),
             date,
             timestamp,
-            adjusted: (stream.endpoint == Endpoint::Range).then(|| state.basis.is_adjusted()),
+            adjusted: (stream.endpoint == Endpoint::Range).then_some(state.adjusted),
             blocks: (!blocks.is_empty()).then(|| blocks.join(" ")),
             backlog: (!state.backlog.is_empty()).then(|| backlog.collect()),
             plan_start: state.plan_start.map(|start| start.day.to_string()),
@@ -222,7 +222,7 @@ impl StoredTarget {
         }
     }
 
-    fn into_state(self, stream: &Stream, basis: PriceBasis) -> Result<TargetState> {
+    fn into_state(self, stream: &Stream, adjusted: bool) -> Result<TargetState> {
         let timespan = stream.timespan;
         let date = |name, text: Option<&String>| text.map(|text| parsed(name, text, "a date", parse_date)).transpose();
         let (name, text) = if timespan.is_intraday() { ("timestamp", self.timestamp) } else { ("date", self.date) };
@@ -254,7 +254,7 @@ impl StoredTarget {
         Ok(TargetState {
             since: since.with_context(|| format!("neither \"since\" nor {:?} is there", stream.cursor_field()))?,
             cursor,
-            basis: self.adjusted.map_or(basis, PriceBasis::from_adjusted),
+            adjusted: self.adjusted.unwrap_or(adjusted),
             blocks,
             backlog: backlog.into_iter().collect(),
             plan_start,
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn read(name: &str, json: &Value) -> Result<StreamState> {
-        StreamState::from_json(json, stream(name), PriceBasis::Adjusted)
+        StreamState::from_json(json, stream(name), true)
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
             assert_eq!(state.target("TSLA").unwrap().since.to_string(), since, "{name}");
         }
         let mut tutorial = read("stock_prices", &json!({"date": "2020-02-01"})).unwrap();
-        tutorial.spread_tutorial_date(["A", "B"].into_iter(), PriceBasis::Adjusted);
+        tutorial.spread_tutorial_date(["A", "B"].into_iter(), true);
         let since = |ticker| tutorial.target(ticker).unwrap().since.to_string();
         assert_eq!([since("A"), since("B")], ["2020-02-02", "2020-02-02"]);
     }

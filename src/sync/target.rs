@@ -12,7 +12,7 @@ use crate::calendar::{Date, DateRange, MIN_DATE, Zone, day_after, day_before};
 use crate::config::Config;
 use crate::market::Market;
 use crate::polygon::Request;
-use crate::streams::{Endpoint, PriceBasis, Stream};
+use crate::streams::{Endpoint, Stream};
 
 /// A ticker of a stream, or the whole market of a stream.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub(crate) struct Target {
     pub(crate) calendar: BarCalendar,
     /// What the user wants.
     pub(crate) window: SyncWindow,
-    /// The price basis that the user wants.
-    pub(crate) basis: PriceBasis,
+    /// Whether its prices are to be adjusted for splits.
+    pub(crate) adjusted: bool,
 }
 
 /// How the emitted bars are divided into blocks, and when the blocks are verified.
@@ -55,7 +55,7 @@ impl Target {
                 market,
                 calendar,
                 window: SyncWindow::at(now, calendar, config.start_date, config.end_date),
-                basis: stream.price_basis(config.adjusted),
+                adjusted: stream.is_adjusted(config.adjusted),
             }
         };
         match stream.endpoint {
@@ -97,12 +97,11 @@ impl Target {
 
     /// The request for the bars of these days; for a whole market, of the first of them.
     pub(crate) fn request(&self, days: DateRange) -> Request {
-        let adjusted = self.basis.is_adjusted();
         match self.stream.endpoint {
-            Endpoint::Grouped(market) => Request::grouped(market, days.from, adjusted),
+            Endpoint::Grouped(market) => Request::grouped(market, days.from, self.adjusted),
             Endpoint::Range | Endpoint::Actions { .. } => {
                 let timespan = self.stream.timespan;
-                Request::range(&self.ticker, self.market, timespan, days, adjusted)
+                Request::range(&self.ticker, self.market, timespan, days, self.adjusted)
             }
         }
     }
@@ -116,10 +115,10 @@ impl Target {
     /// whether the price basis changed, so that all emitted bars have to be read again.
     pub(crate) fn begin(&self, known: Option<TargetState>) -> (TargetState, bool) {
         let window = &self.window;
-        let mut state = known.unwrap_or_else(|| TargetState::starting(window.first_day, self.basis));
+        let mut state = known.unwrap_or_else(|| TargetState::starting(window.first_day, self.adjusted));
         state.since = self.stream.timespan.first_day_of(state.since);
         let Some(cursor) = state.cursor else {
-            state.basis = self.basis;
+            state.adjusted = self.adjusted;
             if window.first_day_is_set {
                 state.since = window.first_day;
             }
@@ -136,9 +135,9 @@ impl Target {
                 next.verified = None;
             }
         }
-        let is_restated = self.stream.endpoint == Endpoint::Range && state.basis != self.basis;
+        let is_restated = self.stream.endpoint == Endpoint::Range && state.adjusted != self.adjusted;
         if is_restated {
-            state.basis = self.basis;
+            state.adjusted = self.adjusted;
             state.blocks.clear();
             state.backlog.add(DateRange { from: state.since, to: self.calendar.last_day(cursor) });
         }
@@ -334,13 +333,13 @@ mod tests {
             market,
             calendar,
             window: SyncWindow::at(now, calendar, date(start), date(end)),
-            basis: PriceBasis::Adjusted,
+            adjusted: true,
         }
     }
 
     fn state(target: &Target, json: &Value) -> TargetState {
         let json = if target.ticker.is_empty() { json.clone() } else { json!({"T": json}) };
-        let state = StreamState::from_json(&json, target.stream, PriceBasis::Adjusted).unwrap();
+        let state = StreamState::from_json(&json, target.stream, true).unwrap();
         state.target(&target.ticker).unwrap().clone()
     }
 

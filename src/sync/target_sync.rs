@@ -41,7 +41,7 @@ impl<'t> TargetSync<'t> {
     ) -> Result<TargetSync<'t>> {
         let (state, is_restated) = target.begin(known);
         if is_restated {
-            let (adjusted, since) = (target.basis.is_adjusted(), state.since);
+            let (adjusted, since) = (target.adjusted, state.since);
             run.notice(target, &Notice::BasisChanged { adjusted, since })?;
             run.writer.hold(target, &state)?;
         }
@@ -67,7 +67,7 @@ impl<'t> TargetSync<'t> {
             page,
             bars,
             ticker: Some(target.ticker.as_str()).filter(|ticker| !ticker.is_empty()),
-            adjusted: target.basis.is_adjusted(),
+            adjusted: target.adjusted,
             calendar: target.calendar,
         };
         run.totals.records += bars.len();
