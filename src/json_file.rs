@@ -54,9 +54,7 @@ impl InputFile {
             match value {
                 Ok(value) => take(value)?,
                 Err(error) if error.is_eof() && !is_empty => return Ok(false),
-                Err(_) if is_yaml => {
-                    return Err(self.unexpected(path, "is not JSON (it looks like YAML)"));
-                }
+                Err(_) if is_yaml => return Err(self.unexpected(path, "is not JSON (it looks like YAML)")),
                 // serde_json's text does not quote the content, which may hold the key.
                 Err(error) => return Err(self.unexpected(path, &format!("is not JSON ({error})"))),
             }

@@ -82,9 +82,7 @@ impl StateFile {
                 return self.add_state(state).context("a STATE message");
             }
             Some(other) if OTHER_MESSAGES.contains(&other) => self.has_other_messages = true,
-            Some("STREAM" | "GLOBAL" | "LEGACY") | None if !stream.is_null() => {
-                self.add_stream(stream)?;
-            }
+            Some("STREAM" | "GLOBAL" | "LEGACY") | None if !stream.is_null() => self.add_stream(stream)?,
             Some("GLOBAL") | None if !states.is_null() => {
                 let states = states.as_array().context("\"stream_states\" is not an array")?;
                 states.iter().try_for_each(|state| self.add_stream(state))?;

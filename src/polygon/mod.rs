@@ -33,16 +33,12 @@ pub(crate) use origin::Origin;
 pub(crate) use page_source::PageSource;
 pub use policy::RequestPolicy;
 pub(crate) use request::{Paging, Request};
-#[cfg(any(test, fuzzing))]
-pub(crate) use response::ParseError;
 pub(crate) use response::ResponsePage;
-#[cfg(any(test, fuzzing))]
-pub(crate) use retry::parse_retry_after;
 #[cfg(test)]
 pub(crate) use test_errors::every_error;
-#[cfg(any(test, fuzzing))]
-pub(crate) use test_pages::parse_bars;
 pub use transport::Exchange;
+#[cfg(any(test, fuzzing))]
+pub(crate) use {response::ParseError, retry::parse_retry_after, test_pages::parse_bars};
 
 /// How many bars a page may have: the most that the API accepts. It counts base bars: 50,000 days, or about 50 sessions of
 /// minutes.

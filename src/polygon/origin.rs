@@ -34,9 +34,7 @@ impl Origin {
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
-            "http" => {
-                return Err("http:// would send the key in clear text; use https://".to_owned());
-            }
+            "http" => return Err("http:// would send the key in clear text; use https://".to_owned()),
             _ => return Err(format!("{text:?} must begin with https://")),
         }
         Ok(Origin(url.origin().ascii_serialization()))

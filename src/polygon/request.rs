@@ -186,9 +186,7 @@ impl Paging {
 
     fn follow(&mut self, next_url: Option<&str>, has_progress: bool) -> Result<Option<Request>, ApiError> {
         self.pages_without_progress = if has_progress { 0 } else { self.pages_without_progress + 1 };
-        let Some(next_url) = next_url else {
-            return Ok(None);
-        };
+        let Some(next_url) = next_url else { return Ok(None) };
         let next = self.request.follow(next_url)?;
         if self.pages_without_progress >= MAX_PAGES_WITHOUT_PROGRESS
             || self.requested.len() >= MAX_PAGES

@@ -113,9 +113,10 @@ fn parse_page<R>(
 /// The values of a row by their keys.
 type Row<'a> = HashMap<String, Option<&'a RawValue>>;
 
-/// A row, usable or not; or why the whole page must not be trusted.
+/// A row, or what is known of an unusable one; or why the whole page must not be trusted.
 type ParsedRow<R> = Result<Result<R, UnusableRow>, String>;
 
+/// The bar of a row.
 fn bar(row: &Row<'_>, request: &Request, spans: &mut Spans<'_>) -> ParsedRow<Bar> {
     let value = |key: &str| row.get(key).copied().flatten();
     let (start, ticker) = (value("t").map(milliseconds).transpose()?, spans.name(value("T"))?);
@@ -126,6 +127,7 @@ fn bar(row: &Row<'_>, request: &Request, spans: &mut Spans<'_>) -> ParsedRow<Bar
     Ok(Ok(Bar { cursor: start.ok_or("a bar has no start")?, ticker, values }))
 }
 
+/// The split or dividend of a row.
 fn event(row: &Row<'_>, request: &Request, spans: &mut Spans<'_>) -> ParsedRow<EventRow> {
     let value = |key: &str| row.get(key).copied().flatten();
     match (spans.name(value("id"))?, spans.name(value("ticker"))?) {
