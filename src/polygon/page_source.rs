@@ -50,7 +50,7 @@ pub(crate) struct PageSource {
 }
 
 struct Pending {
-    request: Request,
+    request: Arc<Request>,
     /// The number of attempts that failed.
     failures: u32,
     /// The moment from which on it may be sent; `None` once it has been.
@@ -63,7 +63,7 @@ enum Report {
     /// The moment for which it waited has come.
     Awake,
     /// A request was sent, at a moment, and is done, at another.
-    Done { id: RequestId, request: Request, sent: Duration, done: Duration, result: Result<Reply, ApiError> },
+    Done { id: RequestId, request: Arc<Request>, sent: Duration, done: Duration, result: Result<Reply, ApiError> },
 }
 
 impl PageSource {
@@ -112,7 +112,7 @@ impl PageSource {
 
     /// Cancels a request that was sent ahead of time.
     pub(crate) fn discard(&mut self, request: &Request) {
-        self.pending.retain(|_, pending| pending.request != *request);
+        self.pending.retain(|_, pending| *pending.request != *request);
     }
 
     /// The number of responses in the last minute, or in the minute before the API last rejected a request because of its
@@ -136,12 +136,13 @@ impl PageSource {
     }
 
     fn find(&self, request: &Request) -> Option<RequestId> {
-        self.pending.iter().find_map(|(id, pending)| (pending.request == *request).then_some(*id))
+        self.pending.iter().find_map(|(id, pending)| (*pending.request == *request).then_some(*id))
     }
 
     fn add(&mut self, request: &Request) -> RequestId {
         self.last_id += 1;
-        let pending = Pending { request: request.clone(), failures: 0, due: Some(Duration::ZERO), outcome: None };
+        let pending =
+            Pending { request: Arc::new(request.clone()), failures: 0, due: Some(Duration::ZERO), outcome: None };
         self.pending.insert(self.last_id, pending);
         self.last_id
     }
@@ -173,7 +174,7 @@ impl PageSource {
             match permit {
                 Permit::Granted => {
                     pending.due = None;
-                    let request = pending.request.clone();
+                    let request = Arc::clone(&pending.request);
                     self.send(id, request, now);
                 }
                 Permit::WaitUntil(moment) => self.wake_at(moment),
@@ -182,7 +183,7 @@ impl PageSource {
         }
     }
 
-    fn send(&self, id: RequestId, request: Request, sent: Duration) {
+    fn send(&self, id: RequestId, request: Arc<Request>, sent: Duration) {
         let (transport, clock) = (Arc::clone(&self.transport), self.clock.clone());
         self.start(move || {
             let result = catch_panic(|| transport(&request)).unwrap_or_else(|bug| {
