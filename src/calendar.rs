@@ -96,12 +96,12 @@ pub(crate) fn is_weekend(date: Date) -> bool {
     matches!(date.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
-/// The first weekday on or after `date`.
+/// The first weekday on or after `date`. [`MAX_DATE`] is one.
 pub(crate) fn next_weekday(date: Date) -> Date {
     if is_weekend(date) { next_weekday(day_after(date)) } else { date }
 }
 
-/// The last weekday on or before `date`.
+/// The last weekday on or before `date`. [`MIN_DATE`] is one.
 pub(crate) fn last_weekday(date: Date) -> Date {
     if is_weekend(date) { last_weekday(day_before(date)) } else { date }
 }
@@ -213,9 +213,33 @@ mod tests {
     }
 
     #[test]
+    fn a_weekday_is_found_in_both_directions_and_at_both_ends_of_the_calendar() {
+        let [friday, saturday, sunday, monday] = [6, 7, 8, 9].map(|day| Date::from_ymd_opt(2026, 11, day).unwrap());
+        for (day, last, next) in [
+            (friday, friday, friday),
+            (saturday, friday, monday),
+            (sunday, friday, monday),
+            (MIN_DATE, MIN_DATE, MIN_DATE),
+            (MAX_DATE, MAX_DATE, MAX_DATE),
+        ] {
+            assert_eq!((last_weekday(day), next_weekday(day)), (last, next), "{day}");
+        }
+    }
+
+    #[test]
     fn only_a_date_with_four_two_and_two_digits_is_one() {
         assert_eq!(parse_date("2020-02-29"), Date::from_ymd_opt(2020, 2, 29));
-        for text in ["2020-2-1", "20200201", "2021-02-29", "+2020-02-1", "2020-02-01T", "", "0000-01-01"] {
+        for text in [
+            "2020-2-1",
+            "20200201",
+            "2021-02-29",
+            "+2020-02-1",
+            "2020-02-01T",
+            "",
+            "0000-01-01",
+            "+12020-02-01",
+            "12020-02-1",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

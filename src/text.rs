@@ -50,6 +50,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_names_the_first_ones_and_counts_the_others() {
+        let names = ["A", "B", "C"];
+        assert_eq!(list(names.iter(), 3), "A, B, C");
+        assert_eq!(list(names.iter(), 2), "A, B and 1 more");
+        assert_eq!(list([""; 0].iter(), 2), "");
+    }
+
+    #[test]
     fn a_text_is_wrapped_between_words() {
         assert_eq!(wrap("one two\nthree four", 9), "one two\nthree\nfour");
         assert_eq!(wrap("one two", 7), "one two");
