@@ -93,7 +93,7 @@ pub fn all(length: u32, kills: bool, streams: &[&'static Stream], threads: usize
         let number = number as usize;
         (setup(streams[number / count]), history(number % count, length, &events))
     };
-    play_all(numbers, threads, history, if kills { with_kills } else { play })
+    play_all("history", numbers, threads, history, if kills { with_kills } else { play })
 }
 
 /// Plays a history; also kills each of its syncs after every line, and plays the rest.

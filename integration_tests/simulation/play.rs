@@ -24,7 +24,16 @@ pub struct Totals {
 impl Totals {
     /// The counts, for people.
     pub fn tell(&self) -> String {
-        format!("{} histories, {} syncs, {} requests", self.histories, self.syncs, self.requests)
+        let [histories, syncs, requests] = [self.histories, self.syncs, self.requests].map(with_separators);
+        format!("{histories} histories, {syncs} syncs, {requests} requests")
+    }
+}
+
+/// `1,234,567`.
+fn with_separators(number: u64) -> String {
+    match number / 1_000 {
+        0 => number.to_string(),
+        thousands => format!("{},{:03}", with_separators(thousands), number % 1_000),
     }
 }
 
@@ -39,8 +48,8 @@ pub fn streams_named(names: &[String]) -> Result<Vec<&'static Stream>, String> {
     Ok(STREAMS.iter().filter(|stream| names.is_empty() || is_chosen(stream)).collect())
 }
 
-/// Plays the histories of some numbers, on several threads, until one fails.
-pub fn play_all<H, P>(numbers: Range<u64>, threads: usize, history: H, play: P) -> Totals
+/// Plays the histories of some numbers, on several threads, until one fails. `name` says what a number is.
+pub fn play_all<H, P>(name: &str, numbers: Range<u64>, threads: usize, history: H, play: P) -> Totals
 where
     H: Fn(u64) -> (Setup, Vec<Step>) + Sync,
     P: Fn(&mut Player, &[Step]) -> Result<(), Problem> + Sync,
@@ -59,8 +68,7 @@ where
                     let mut player = Player::new(&setup, false);
                     let problem = play(&mut player, &steps).err();
                     let first = problem.filter(|_| !is_over.swap(true, Ordering::Relaxed));
-                    let failure =
-                        first.map(|first| format!("history {number}: {}", tell_failure(&setup, &first.steps)));
+                    let failure = first.map(|first| format!("{name} {number}: {}", tell_failure(&setup, &first.steps)));
                     let mut totals = totals.lock().expect("no panic");
                     totals.histories += 1;
                     totals.syncs += player.syncs;
@@ -75,7 +83,7 @@ where
 
 /// Plays random histories, from a seed on.
 pub fn random(first: u64, count: u64, streams: &[&'static Stream], threads: usize) -> Totals {
-    play_all(first..first + count, threads, |seed| generator::history(seed, streams), play)
+    play_all("seed", first..first + count, threads, |seed| generator::history(seed, streams), play)
 }
 
 /// Plays the steps of a history.
