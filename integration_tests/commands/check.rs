@@ -1,4 +1,4 @@
-//! `check`: how it looks for the tickers, its requests, and its messages. On wiremock, except for faults below HTTP.
+//! `check`: how it looks for the tickers, its requests, and its messages.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::support::connector::Connector;
 use crate::support::days::{date, moment};
 use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, PartialCoverage, PlanFloor};
-use crate::support::raw_api;
 
 /// A Friday.
 const NOW: &str = "2026-11-20T15:00:00Z";
@@ -202,9 +201,10 @@ fn start_date_in_the_future_is_no_failure() {
 #[test]
 fn an_outage_is_an_error_and_not_a_failed_check() {
     for (tickers, subject) in [("TSLA", "TSLA (stocks)"), ("TSLA,AAPL", "The check")] {
-        for fault in [Fault::status(502, "", "<html>Bad Gateway</html>"), Fault::Reset, Fault::TruncatedBody] {
-            println!("{tickers}: {fault:?}");
-            let api = raw_api::start(market());
+        let bad_gateway = Fault::status(502, "", "<html>Bad Gateway</html>");
+        for (name, fault) in [("502", bad_gateway), ("reset", Fault::Reset), ("half a body", Fault::TruncatedBody)] {
+            println!("{tickers}: {name}");
+            let api = api();
             api.inject_faults(move |_, _| Some(fault.clone()));
             let output = Connector::new(&api, tickers).run_at(NOW, "check");
             let message = format!("{subject}: request to {} failed after 2 attempts (", api.url());

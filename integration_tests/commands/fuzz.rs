@@ -1,4 +1,4 @@
-//! Random inputs: every output consists of messages, without a panic and without the key. On wiremock.
+//! Random inputs: every output consists of messages, without a panic and without the key.
 
 use std::sync::LazyLock;
 

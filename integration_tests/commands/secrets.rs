@@ -1,4 +1,4 @@
-//! No key and no password in any output, wherever it was pasted and whoever quotes it. On wiremock.
+//! No key and no password in any output, wherever it was pasted and whoever quotes it.
 
 use serde_json::json;
 

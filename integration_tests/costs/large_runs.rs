@@ -1,4 +1,4 @@
-//! Thousands of tickers. On wiremock.
+//! Thousands of tickers.
 
 use crate::support::connector::{Connector, Output};
 use crate::support::days::date;

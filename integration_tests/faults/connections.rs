@@ -1,4 +1,4 @@
-//! Bodies in every encoding, and connections that are silent, slow or endless. On a bare socket.
+//! Bodies in every encoding, and connections that are silent, slow or endless.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,9 +10,8 @@ use super::{NOW, REQUESTS, connector, read_with, three_pages};
 use crate::support::answers::answer;
 use crate::support::connector::{Connector, Output};
 use crate::support::days::date;
-use crate::support::fake_api::Fault;
+use crate::support::fake_api::{FakeApi, Fault, http_answer};
 use crate::support::market::Market;
-use crate::support::raw_api::{self, http_answer};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -22,7 +21,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// Reads three pages; `encode` turns the correct body of each into the bytes to send.
 fn read(encode: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Output {
-    let api = raw_api::start(three_pages());
+    let api = FakeApi::start(three_pages());
     let market = three_pages();
     api.inject_faults(move |_, request| {
         Some(Fault::Bytes(encode(answer(&market, &request.path, &request.query).1.as_bytes())))
@@ -60,7 +59,7 @@ fn every_encoding_of_a_body_is_read_at_the_first_attempt() {
 #[test]
 fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
     for lasts in [false, true] {
-        let api = raw_api::start(three_pages());
+        let api = FakeApi::start(three_pages());
         api.inject_faults(move |number, _| (number == 1 || lasts && number > 1).then_some(Fault::Stall));
         let mut connector = connector(&api);
         connector.read_timeout = Duration::from_millis(250);
@@ -77,7 +76,7 @@ fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
 
 #[test]
 fn slow_body_is_read() {
-    let api = raw_api::start(three_pages());
+    let api = FakeApi::start(three_pages());
     let trickle = Fault::Trickle(Duration::from_micros(500));
     let output = read_with(&api, move |number| (number == 1).then(|| trickle.clone())).succeeded();
     assert_eq!((output.records().len(), api.take_requests().len()), (6, REQUESTS));
@@ -103,7 +102,7 @@ fn slow_ticker_holds_up_no_request_of_the_others_and_records_stay_in_order() {
     for ticker in &tickers {
         market.days(ticker, &[(date(2026, 11, 19), 10.0)]);
     }
-    let api = raw_api::start(market);
+    let api = FakeApi::start(market);
     let server = api.clone();
     api.inject_faults(move |_, request| request.path.contains("/SLOW/").then(|| Fault::held_until(&server, 8)));
     let output = Connector::new(&api, &tickers.join(",")).run_at(NOW, "read").succeeded();

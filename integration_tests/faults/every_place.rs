@@ -13,10 +13,9 @@ use crate::support::answers::answer;
 use crate::support::connector::Output;
 use crate::support::days::{date, midnight, new_york_time, zone_of};
 use crate::support::destination::primary_key;
-use crate::support::fake_api::{KEY, Request};
+use crate::support::fake_api::{FakeApi, KEY, Request};
 use crate::support::market::{Market, TradedBar, weekdays};
 use crate::support::output::Scrutiny;
-use crate::support::raw_api;
 use crate::support::sampled;
 use crate::support::scenario::Scenario;
 use crate::support::streams::stream_named;
@@ -86,7 +85,7 @@ impl Sync {
         if self != Sync::First {
             market.remove(size, "TSLA", late);
         }
-        let api = raw_api::start(market);
+        let api = FakeApi::start(market);
         let mut scenario = Scenario::with_api(api, "AAPL,TSLA", stream, "2026-10-30");
         scenario.connector.scrutiny = Scrutiny::FirstRecord;
         if self == Sync::First {

@@ -1,4 +1,4 @@
-//! `next_url`: followed at the configured origin, to the end, and never in circles. On wiremock.
+//! `next_url`: followed at the configured origin, to the end, and never in circles.
 
 use super::{NOW, REQUESTS, connector, read_with, three_pages};
 use crate::support::fake_api::{FakeApi, Fault};
@@ -27,8 +27,8 @@ fn next_url_that_repeats_or_never_ends_is_an_error() {
 #[test]
 fn next_url_past_the_end_is_the_end() {
     let reversed = r#"{"status":"ERROR","error":"The parameter 'to' cannot be a time that occurs before 'from'"}"#;
-    for past_the_end in [Fault::no_bars(), Fault::status(400, "", reversed)] {
-        println!("{past_the_end:?}");
+    for (name, past_the_end) in [("no bars", Fault::no_bars()), ("400", Fault::status(400, "", reversed))] {
+        println!("{name}");
         let api = FakeApi::start(three_pages());
         api.inject_faults(move |_, request| {
             if request.path.contains("/1794978000000/") {

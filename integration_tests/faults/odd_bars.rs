@@ -1,4 +1,4 @@
-//! Bars with values that don't fit, and bars that don't belong: refused or dropped, and never a wrong row. On wiremock.
+//! Bars with values that don't fit, and bars that don't belong: refused or dropped, and never a wrong row.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The reach of a failure: one ticker's stops no other; a wrong key or an outage ends the run. On wiremock.
+//! The reach of a failure: one ticker's stops no other; a wrong key or an outage ends the run.
 
 use std::time::Duration;
 

@@ -7,9 +7,8 @@ use chrono::Days;
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Connector;
 use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
-use crate::support::fake_api::Fault;
+use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, TradedBar, weekdays};
-use crate::support::raw_api;
 use crate::support::scenario::Scenario;
 
 const NOW: &str = "2026-11-20T12:00:00Z";
@@ -87,7 +86,7 @@ fn range_without_bars_is_requested_again() {
 
 #[test]
 fn blocks_are_requested_while_an_earlier_one_is_pending() {
-    let api = raw_api::start(market("AAPL", date(2026, 3, 2), 20));
+    let api = FakeApi::start(market("AAPL", date(2026, 3, 2), 20));
     let server = api.clone();
     api.inject_faults(move |number, _| (number == 1).then(|| Fault::held_until(&server, 6)));
     let mut connector = Connector::new(&api, "AAPL");

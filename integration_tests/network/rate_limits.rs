@@ -1,4 +1,4 @@
-//! The pace on a key with a quota, on a simulated clock; unit tests of the gate have more cases. On wiremock.
+//! The pace on a key with a quota, on a simulated clock; unit tests of the gate have more cases.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Real TLS: the built binary against servers with good and bad certificates. On a bare socket behind TLS.
+//! Real TLS: the built binary against servers with good and bad certificates.
 
 use std::process::Command;
 

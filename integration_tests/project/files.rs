@@ -1,4 +1,4 @@
-//! The files around the code agree with each other. On wiremock.
+//! The files around the code agree with each other.
 
 use serde_json::{Value, json};
 

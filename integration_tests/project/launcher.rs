@@ -1,5 +1,5 @@
 //! Runs the binary like Airbyte's launcher on Kubernetes: `sh` evaluates `AIRBYTE_ENTRYPOINT` with the arguments
-//! appended, the output goes into named pipes, and the exit code into a file. On wiremock.
+//! appended, the output goes into named pipes, and the exit code into a file.
 
 use std::fs::{self, File};
 use std::io::Read;

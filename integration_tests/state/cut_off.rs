@@ -6,9 +6,9 @@ use crate::history::DAYS_AND_HOURS;
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Destination;
 use crate::support::days::{date, new_york_time};
+use crate::support::fake_api::FakeApi;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
 use crate::support::output::Scrutiny;
-use crate::support::raw_api;
 use crate::support::sampled;
 use crate::support::scenario::Scenario;
 use crate::support::streams::stream_named;
@@ -170,7 +170,7 @@ impl Case {
         }
         let is_week = size == BarSize::WEEK;
         let start_date = if is_week { "2026-01-05" } else { "2026-03-02" };
-        let mut scenario = Scenario::with_api(raw_api::start(market), "AAPL,TSLA", stream, start_date);
+        let mut scenario = Scenario::with_api(FakeApi::start(market), "AAPL,TSLA", stream, start_date);
         scenario.connector.scrutiny = Scrutiny::FirstRecord;
         (self.before)(&mut scenario);
         scenario

@@ -1,5 +1,4 @@
-//! A run that is ended from outside: its output stays valid, and the next run adds the rest. On wiremock, except for the
-//! silent API.
+//! A run that is ended from outside: its output stays valid, and the next run adds the rest.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +10,6 @@ use crate::support::connector::{BINARY, Connector, Destination, Output, binary_c
 use crate::support::days::{date, new_york_time};
 use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, TradedBar};
-use crate::support::raw_api;
 
 /// Two tickers with 700 minutes each on pages of 90.
 pub fn market() -> Market {
@@ -97,7 +95,7 @@ const NAMESPACE: [&str; 5] = ["--user", "--map-root-user", "--pid", "--fork", "-
 
 /// Sends a signal to a run that waits for a response; `is_contained` runs it as the first process of a namespace.
 fn ended_by_signal(name: &str, is_contained: bool) -> Ended {
-    let api = raw_api::start(market());
+    let api = FakeApi::start(market());
     api.inject_faults(|_, _| Some(Fault::Stall));
     let connector = connector(&api.url());
     let mut command = if is_contained {

@@ -1,6 +1,5 @@
 //! Faults that tests inject into the responses of the fake API.
 
-use std::fmt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::answers;
 use super::backend::FakeApi;
 
-/// What goes wrong with a response. Everything after `Changed` needs the server on a bare socket.
+/// What goes wrong with a response.
 #[derive(Clone)]
 pub enum Fault {
     /// Another status, with header lines and a body.
@@ -104,20 +103,5 @@ impl Fault {
             assert!(has_come, "fewer than {requests} requests");
             body
         })
-    }
-}
-
-impl fmt::Debug for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Status(status, ..) => write!(formatter, "status {status}"),
-            Fault::Changed(_) => formatter.write_str("changed body"),
-            Fault::Reset => formatter.write_str("reset"),
-            Fault::TruncatedBody => formatter.write_str("truncated body"),
-            Fault::Stall => formatter.write_str("stall"),
-            Fault::Trickle(_) => formatter.write_str("trickle"),
-            Fault::OversizedBody => formatter.write_str("oversized body"),
-            Fault::Bytes(_) => formatter.write_str("bytes"),
-        }
     }
 }

@@ -14,7 +14,6 @@ pub mod market;
 pub mod output;
 #[cfg(test)]
 mod output_checks;
-pub mod raw_api;
 pub mod scenario;
 pub mod streams;
 pub mod tls_server;

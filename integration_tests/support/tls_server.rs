@@ -12,9 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use super::backend::FakeApi;
+use super::fake_api::{FakeApi, serve};
 use super::market::Market;
-use super::raw_api::{self, serve};
 
 /// What is wrong with the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl TlsServer {
         std::fs::write(folder.path().join("ca.pem"), ca).expect("a file");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let api = raw_api::start(market);
+        let api = FakeApi::start(market);
         let serving = api.clone();
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {

@@ -1,4 +1,4 @@
-//! What a person sees at a terminal while stdout goes elsewhere. On wiremock; the terminal is a file.
+//! What a person sees at a terminal while stdout goes elsewhere. The terminal is a file.
 
 mod inputs;
 mod sessions;
