@@ -89,10 +89,10 @@ fn arguments_are_accepted_in_every_notation_and_paths_are_taken_from_the_working
     for byte_order_mark in ["", "\u{feff}"] {
         fs::write(file, format!("{byte_order_mark}{text}")).expect("a file");
         for arguments in [
-            &["discover", "--config", "config.txt"][..],
-            &["discover", "--config=config.txt"],
-            &["--debug", "discover", "--config", "config.txt"],
-            &["discover", "--config", "config.txt", "--debug"],
+            &["discover", "--config", "config.json"][..],
+            &["discover", "--config=config.json"],
+            &["--debug", "discover", "--config", "config.json"],
+            &["discover", "--config", "config.json", "--debug"],
         ] {
             println!("{arguments:?}, {byte_order_mark:?}");
             let output = run_command(binary_command(arguments).current_dir(connector.path(""))).succeeded();

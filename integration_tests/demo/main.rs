@@ -12,6 +12,7 @@ mod serve;
 mod steps;
 
 #[allow(clippy::doc_markdown, dead_code, unused_imports, unreachable_pub, reason = "the tests use more of it")]
+#[path = "../support/mod.rs"]
 mod support;
 
 fn main() -> Result<()> {

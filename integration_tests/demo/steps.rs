@@ -5,25 +5,23 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::connector::{Files, run};
+use crate::connector::run;
 use crate::figures::{correct, market, split_apple};
 use crate::screen::{say, table, title};
 use crate::support::bar_size::BarSize;
+use crate::support::connector::{Connector, Destination, Output, configured};
 use crate::support::days::{Date, date};
-use crate::support::destination::Destination;
-use crate::support::fake_api::FakeApi;
-use crate::support::fault::Fault;
-use crate::support::output::Output;
+use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::truth::{ends_by, final_records};
 
 const FRIDAY: Date = date(2023, 1, 6);
 const MONDAY: Date = date(2023, 1, 9);
 const TUESDAY: Date = date(2023, 1, 10);
 
-/// The API, the files of the connector, and the tables that its records fill.
+/// The API, the connector, and the tables that its records fill.
 struct Demo {
     api: FakeApi,
-    files: Files,
+    connector: Connector,
     prices: Table,
     market_prices: Table,
     /// AAPL's closes as first emitted: the table of an incremental sync that only looks for new rows.
@@ -48,17 +46,18 @@ pub(crate) fn show() -> Result<()> {
          figures. The connector's messages are shortened here.",
         api.url()
     ))?;
-    let files = Files::new(api.url())?;
+    let mut connector = Connector::new(&api, "AAPL, X:BTCUSD");
+    connector.set("start_date", "2023-01-03").set("end_date", FRIDAY.to_string());
     let table =
         |stream, tickers, adjusted| Table { stream, tickers, adjusted, rows: Destination::default(), state: None };
     let mut demo = Demo {
         api,
-        files,
+        connector,
         prices: table("stock_prices", &["AAPL", "X:BTCUSD"], true),
         market_prices: table("market_prices", &["AAPL", "SPY"], false),
         ordinary: BTreeMap::new(),
     };
-    Demo::spec()?;
+    demo.spec()?;
     demo.check()?;
     demo.discover()?;
     demo.first_sync()?;
@@ -73,16 +72,16 @@ pub(crate) fn show() -> Result<()> {
 }
 
 impl Demo {
-    fn spec() -> Result<()> {
+    fn spec(&self) -> Result<()> {
         title(1, "The configuration", "Airbyte makes a form of it.")?;
-        let output = run("spec", &[])?;
+        let output = run(&self.connector, "spec")?;
         let properties = &output.messages[0]["spec"]["connectionSpecification"]["properties"];
         say(&format!("Its fields: {}.", names(properties)?.join(", ")))
     }
 
     fn check(&self) -> Result<()> {
         title(2, "The connection check", "Do the key and both tickers work?")?;
-        let output = run("check", &[self.files.config(FRIDAY)?])?;
+        let output = run(&self.connector, "check")?;
         let (status, message) = output.connection_status();
         ensure!(status == "SUCCEEDED", "the check says {status}: {message}");
         Ok(())
@@ -90,7 +89,7 @@ impl Demo {
 
     fn discover(&self) -> Result<()> {
         title(3, "The streams", "Each size of bars is a stream.")?;
-        let output = run("discover", &[self.files.config(FRIDAY)?])?;
+        let output = run(&self.connector, "discover")?;
         let streams = output.messages[0]["catalog"]["streams"].as_array();
         let streams = streams.context("a catalog without streams")?;
         let names: Vec<_> = streams.iter().filter_map(|stream| stream["name"].as_str()).collect();
@@ -182,20 +181,20 @@ impl Demo {
             let is_thursday = request.path.ends_with("/stocks/2023-01-05");
             is_thursday.then(|| Fault::body(r#"{"status":"OK","resultsCount":0,"results":[]}"#))
         });
-        let output = sync(&self.api, &self.files, &mut self.market_prices, FRIDAY)?;
+        let output = sync(&self.api, &mut self.connector, &mut self.market_prices, FRIDAY)?;
         expect_records(&output, 6)?;
         let warnings = output.logs("WARN");
         ensure!(matches!(warnings[..], [warning] if warning.contains("2023-01-05")), "{warnings:?}");
         say("The next sync requests Thursday again, and the gap is filled:")?;
         self.api.heal();
-        let output = sync(&self.api, &self.files, &mut self.market_prices, FRIDAY)?;
+        let output = sync(&self.api, &mut self.connector, &mut self.market_prices, FRIDAY)?;
         expect_records(&output, 2)?;
         let differences = self.market_prices.differences(&self.api, FRIDAY);
         ensure!(differences.is_empty(), "{}", differences.join("\n"));
         Ok(())
     }
 
-    fn events(&self) -> Result<()> {
+    fn events(&mut self) -> Result<()> {
         title(
             9,
             "Splits and dividends",
@@ -203,8 +202,10 @@ impl Demo {
              market_prices, into adjusted ones.",
         )?;
         self.api.market().dividend("AAPL", MONDAY, 0.24);
-        let catalog = self.files.catalog(&["stock_splits", "stock_dividends"])?;
-        let output = run("read", &[self.files.config(TUESDAY)?, catalog])?;
+        let streams = ["stock_splits", "stock_dividends"].map(|stream| configured(stream, "incremental"));
+        self.connector.catalog = json!({"streams": streams});
+        self.connector.state = None;
+        let output = run(&self.connector, "read")?;
         let rows: Vec<_> = output.records().into_iter().map(event_row).collect();
         let days: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
         ensure!(days == ["2023-01-10", "2023-01-09"], "{days:?}");
@@ -212,9 +213,10 @@ impl Demo {
         say("Prices before a day, times its factor, are comparable with those from that day on.")
     }
 
-    fn wrong_key(&self) -> Result<()> {
+    fn wrong_key(&mut self) -> Result<()> {
         title(10, "A wrong key", "The form shows what is wrong, and what to do.")?;
-        let output = run("check", &[self.files.config_with_wrong_key()?])?;
+        self.connector.set("api_key", "not-a-key");
+        let output = run(&self.connector, "check")?;
         let (status, message) = output.connection_status();
         ensure!(status == "FAILED", "the check says {status}");
         ensure!(message.contains("Check api_key"), "the check does not say what to do: {message}");
@@ -223,7 +225,7 @@ impl Demo {
 
     /// Syncs the day bars up to a day and verifies the table.
     fn sync_prices(&mut self, last_day: Date) -> Result<Output> {
-        let output = sync(&self.api, &self.files, &mut self.prices, last_day)?;
+        let output = sync(&self.api, &mut self.connector, &mut self.prices, last_day)?;
         let differences = self.prices.differences(&self.api, last_day);
         ensure!(differences.is_empty(), "the table is wrong:\n{}", differences.join("\n"));
         for (ticker, day, close) in output.prices() {
@@ -236,13 +238,11 @@ impl Demo {
 }
 
 /// Syncs a table up to a day like Airbyte, with the last state.
-fn sync(api: &FakeApi, files: &Files, table: &mut Table, last_day: Date) -> Result<Output> {
+fn sync(api: &FakeApi, connector: &mut Connector, table: &mut Table, last_day: Date) -> Result<Output> {
     api.take_requests();
-    let mut arguments = vec![files.config(last_day)?, files.catalog(&[table.stream])?];
-    if let Some(state) = &table.state {
-        arguments.push(files.argument("--state", "state.json", &json!([state]))?);
-    }
-    let output = run("read", &arguments)?;
+    connector.set("end_date", last_day.to_string()).stream(table.stream, "incremental");
+    connector.state = table.state.as_ref().map(|state| json!([state]));
+    let output = run(connector, "read")?;
     table.state = Some(output.states().pop().context("the read wrote no STATE")?);
     table.rows.load(&output);
     Ok(output)

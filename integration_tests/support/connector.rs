@@ -93,12 +93,12 @@ impl Connector {
         let mut arguments = vec![command.to_owned()];
         let mut add = |flag: &str, path: String| arguments.extend([flag.to_owned(), path]);
         if command != "spec" {
-            add("--config", file("config.txt", &self.config));
+            add("--config", file("config.json", &self.config));
         }
         if command == "read" {
-            add("--catalog", file("catalog.txt", &self.catalog));
+            add("--catalog", file("catalog.json", &self.catalog));
             if let Some(state) = &self.state {
-                add("--state", file("state.txt", state));
+                add("--state", file("state.json", state));
             }
         }
         arguments
