@@ -88,15 +88,7 @@ fn gunzip_single(bytes: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
-    use flate2::{Compression, write::GzEncoder};
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
+    use crate::polygon::test_server::gzip;
 
     fn text_of(bytes: &[u8], is_gzipped: bool) -> Result<String, String> {
         Body { bytes: bytes.to_vec(), is_gzipped }.into_text()

@@ -213,7 +213,31 @@ impl std::error::Error for ApiError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::polygon::every_error;
+    use crate::events::ActionKind;
+
+    /// One error for each problem.
+    fn every_error() -> Vec<ApiError> {
+        let unavailable = ApiProblem::Unavailable { origin: "https://host".to_owned(), attempts: 6 };
+        let problems = [
+            (401, ApiProblem::Unauthorized),
+            (403, ApiProblem::BeforeHistory),
+            (403, ApiProblem::TodayNotOver),
+            (403, ApiProblem::NotEntitled),
+            (400, ApiProblem::PastTheEnd),
+            (429, ApiProblem::RateLimited(None)),
+            (404, ApiProblem::NotFound),
+            (407, ApiProblem::ProxyAuthentication),
+            (200, ApiProblem::NoTls("the server".to_owned())),
+            (200, ApiProblem::OtherCase("AAPL".to_owned())),
+            (418, ApiProblem::Rejected),
+            (502, unavailable),
+            (200, ApiProblem::Unexpected),
+        ];
+        let request = Request::actions(ActionKind::Splits, &[]);
+        let error =
+            |(status, problem)| ApiError::new(problem, &request, "words", Some((status, Some("r1".to_owned()))));
+        problems.into_iter().map(error).collect()
+    }
 
     #[test]
     fn every_failure_names_subject_cause_request_and_remedy() {

@@ -18,8 +18,6 @@ mod proxy;
 mod request;
 mod response;
 mod retry;
-#[cfg(test)]
-mod test_errors;
 #[cfg(any(test, fuzzing))]
 mod test_pages;
 #[cfg(test)]
@@ -34,8 +32,6 @@ pub(crate) use page_source::PageSource;
 pub use policy::RequestPolicy;
 pub(crate) use request::{Paging, Request};
 pub(crate) use response::ResponsePage;
-#[cfg(test)]
-pub(crate) use test_errors::every_error;
 pub use transport::Exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) use {response::ParseError, retry::parse_retry_after, test_pages::parse_bars};

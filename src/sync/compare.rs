@@ -200,8 +200,8 @@ mod tests {
     use super::*;
     use crate::calendar::utc_midnight;
     use crate::config::Config;
+    use crate::polygon::parse_bars;
     use crate::streams::Stream;
-    use crate::sync::test_pages::page;
     use serde_json::json;
 
     const TODAY: &str = "2026-11-25";
@@ -229,8 +229,12 @@ mod tests {
     }
 
     fn chunk(target: &Target, bars: &[(&str, f64)]) -> Chunk {
-        let bars: Vec<_> = bars.iter().map(|(date, price)| (utc_midnight(day(date)) + 54_000_000, *price)).collect();
-        let mut page = page(&bars);
+        let row = |(date, price): &(&str, f64)| {
+            let start = utc_midnight(day(date)) + 54_000_000;
+            format!(r#"{{"v":100,"vw":{price},"o":{price},"c":{price},"h":{price},"l":{price},"t":{start},"n":7}}"#)
+        };
+        let rows: Vec<String> = bars.iter().map(row).collect();
+        let (mut page, _) = parse_bars(format!(r#"{{"results":[{}]}}"#, rows.join(",")), false).unwrap();
         for bar in &mut page.rows {
             bar.cursor = target.calendar.timespan.cursor(bar.cursor);
         }

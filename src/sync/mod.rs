@@ -28,8 +28,6 @@ mod state_pace;
 mod stream_run;
 mod target;
 mod target_sync;
-#[cfg(test)]
-mod test_pages;
 mod window;
 mod writer;
 
