@@ -312,39 +312,17 @@ mod tests {
 
     use crate::sync::StreamState;
 
-    const NOON: &str = "2026-11-25T17:00:00Z";
-
-    fn target(stream: &str, now: &str, start: Option<&str>, end: Option<&str>) -> Target {
-        let stream = Stream::by_name(stream).unwrap();
-        let market = match stream.endpoint {
-            Endpoint::Grouped(market) => market,
-            _ => Market::Stocks,
-        };
-        let calendar = BarCalendar { timespan: stream.timespan, zone: market.zone() };
-        let now: DateTime<Utc> = now.parse().unwrap();
-        let date = |text: Option<&str>| text.and_then(parse_date);
-        Target {
-            stream,
-            ticker: if market == Market::Stocks && stream.endpoint == Endpoint::Range {
-                "T".to_owned()
-            } else {
-                String::new()
-            },
-            market,
-            calendar,
-            window: SyncWindow::at(now, calendar, date(start), date(end)),
-            adjusted: true,
-        }
+    fn target(stream: &str, start: Option<&str>, end: Option<&str>) -> Target {
+        let config = json!({"stock_ticker": "T", "api_key": "none", "start_date": start, "end_date": end});
+        let config = Config::from_value(config).unwrap();
+        let noon = "2026-11-25T17:00:00Z".parse().unwrap();
+        Target::all(Stream::by_name(stream).unwrap(), &config, noon).remove(0)
     }
 
     fn state(target: &Target, json: &Value) -> TargetState {
         let json = if target.ticker.is_empty() { json.clone() } else { json!({"T": json}) };
         let state = StreamState::from_json(&json, target.stream, true).unwrap();
         state.target(&target.ticker).unwrap().clone()
-    }
-
-    fn backlog(state: &TargetState) -> Vec<String> {
-        state.backlog.ranges().iter().map(DateRange::to_string).collect()
     }
 
     #[test]
@@ -365,9 +343,10 @@ mod tests {
             (Some("2026-01-05"), Some("2026-02-10"), Some(&known), "2026-01-05 to 2026-03-01"),
             (None, None, Some(&unadjusted), "2026-03-02 to 2026-11-20"),
         ] {
-            let target = target("stock_prices", NOON, start, end);
+            let target = target("stock_prices", start, end);
             let (state, is_restated) = target.begin(known.map(|json| state(&target, json)));
-            assert_eq!(backlog(&state).join(", "), expected, "{start:?} {end:?} {known:?}");
+            let backlog: Vec<String> = state.backlog.ranges().iter().map(DateRange::to_string).collect();
+            assert_eq!(backlog.join(", "), expected, "{start:?} {end:?} {known:?}");
             assert_eq!(is_restated, known == Some(&unadjusted));
         }
     }
@@ -387,7 +366,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_verified_block_is_due_once_a_day() {
-        let target = target("stock_prices_by_hour", NOON, None, None);
+        let target = target("stock_prices_by_hour", None, None);
         for (verified, expected, why) in [
             (vec![], vec!["2026-09-01", "2026-01-01"], "the newest one comes with the tail"),
             (vec![("@20261118", "@20261123")], vec!["2026-01-01"], "the newest one was verified later"),
@@ -412,7 +391,7 @@ mod tests {
 
     #[test]
     fn eight_older_days_of_a_market_are_due_once_a_day() {
-        let target = target("market_prices", NOON, None, None);
+        let target = target("market_prices", None, None);
         let days: Vec<_> = (1..=20).map(|day| format!("202611{day:02}=AAAAAAAA@202611{:02}", day + 1)).collect();
         let mut json = json!({"since": "2026-11-01", "date": "2026-11-20", "blocks": days.join(" ")});
         assert_eq!(due(&target, &json), [1, 2, 3, 4, 5, 6, 18, 19].map(|day| format!("2026-11-{day:02}")));
@@ -422,7 +401,7 @@ mod tests {
 
     #[test]
     fn days_that_a_clock_which_was_ahead_has_left_behind_are_not_due() {
-        let target = target("market_prices", NOON, None, None);
+        let target = target("market_prices", None, None);
         let days: Vec<_> = (23..=30).map(|day| format!("202611{day:02}=AAAAAAAA@20261130")).collect();
         let json = json!({"since": "2026-11-01", "date": "2026-11-30", "blocks": days.join(" ")});
         assert_eq!(due(&target, &json), ["2026-11-23", "2026-11-24", "2026-11-25"]);
@@ -430,14 +409,14 @@ mod tests {
 
     #[test]
     fn the_tail_begins_with_the_blocks_that_every_sync_verifies() {
-        let hours_target = target("stock_prices_by_hour", NOON, None, None);
+        let hours_target = target("stock_prices_by_hour", None, None);
         let known = state(&hours_target, &hours());
         assert_eq!(hours_target.tail(&known, false).to_string(), "2026-11-23 to 2026-11-25");
         assert_eq!(hours_target.tail(&known, true).to_string(), "2026-09-01 to 2026-11-25");
-        let days = target("stock_prices", NOON, None, None);
+        let days = target("stock_prices", None, None);
         let known = state(&days, &json!({"since": "2026-03-02", "date": "2026-11-20", "blocks": "20260302=AAAAAAAA"}));
         assert_eq!(days.tail(&known, false).to_string(), "2026-03-02 to 2026-11-24");
-        let market = target("market_prices", NOON, None, None);
+        let market = target("market_prices", None, None);
         let known = state(
             &market,
             &json!({"since": "2026-11-19", "date": "2026-11-20", "blocks": "20261119=AAAAAAAA 20261120=AAAAAAAA"}),
@@ -449,7 +428,7 @@ mod tests {
 
     #[test]
     fn a_range_is_divided_where_blocks_and_pages_of_months_begin() {
-        let target = target("stock_prices_by_hour", NOON, None, None);
+        let target = target("stock_prices_by_hour", None, None);
         let mut known = state(&target, &hours());
         let days = |from: &str, to: &str| DateRange { from: parse_date(from).unwrap(), to: parse_date(to).unwrap() };
         let boundaries =

@@ -53,7 +53,7 @@ impl SyncWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::{DateRange, MIN_DATE, Zone, utc_date, utc_midnight};
+    use crate::calendar::{DateRange, MIN_DATE, Zone, moment, utc_date, utc_midnight};
     use crate::timespan::Timespan;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -64,77 +64,52 @@ mod tests {
         text.parse().unwrap()
     }
 
-    const DAYS: BarCalendar = BarCalendar { timespan: Timespan::Day, zone: Zone::NewYork };
-    const HOURS: BarCalendar = BarCalendar { timespan: Timespan::Hour, zone: Zone::NewYork };
-    const MINUTES: BarCalendar = BarCalendar { timespan: Timespan::Minutes(1), zone: Zone::NewYork };
-
-    fn last_day(now: &str, calendar: BarCalendar) -> Date {
-        SyncWindow::at(at(now), calendar, None, None).last_day
+    const fn in_new_york(timespan: Timespan) -> BarCalendar {
+        BarCalendar { timespan, zone: Zone::NewYork }
     }
 
-    #[test]
-    fn a_day_is_final_once_it_is_over_in_its_market() {
-        assert_eq!(last_day("2026-07-16T03:59:59Z", DAYS), date("2026-07-14"), "still the 15th in New York, summer");
-        assert_eq!(last_day("2026-07-16T04:00:00Z", DAYS), date("2026-07-15"));
-        assert_eq!(last_day("2026-01-16T04:59:59Z", DAYS), date("2026-01-14"), "still the 15th in New York, winter");
-        assert_eq!(last_day("2026-01-16T05:00:00Z", DAYS), date("2026-01-15"));
-        let crypto = BarCalendar { zone: Zone::Utc, ..DAYS };
-        assert_eq!(last_day("2026-07-16T00:00:00Z", crypto), date("2026-07-15"));
-    }
+    const DAYS: BarCalendar = in_new_york(Timespan::Day);
+    const CRYPTO: BarCalendar = BarCalendar { zone: Zone::Utc, ..DAYS };
+    const WEEKS: BarCalendar = in_new_york(Timespan::Week);
+    const MONTHS: BarCalendar = in_new_york(Timespan::Month);
+    const HOURS: BarCalendar = in_new_york(Timespan::Hour);
+    const MINUTES: BarCalendar = in_new_york(Timespan::Minutes(1));
 
     #[test]
-    fn an_hour_or_minute_is_final_twenty_minutes_after_its_end() {
-        let last_start =
-            |now, calendar| crate::calendar::moment(SyncWindow::at(at(now), calendar, None, None).last_cursor);
-        assert_eq!(last_start("2026-07-15T15:20:00Z", HOURS), at("2026-07-15T14:00:00Z"));
-        assert_eq!(last_start("2026-07-15T15:19:59Z", HOURS), at("2026-07-15T13:59:59Z"));
-        assert_eq!(last_start("2026-07-15T15:21:00Z", MINUTES), at("2026-07-15T15:00:00Z"));
-    }
-
-    #[test]
-    fn weeks_and_months_are_final_once_their_last_day_is_over() {
-        let last = |now, timespan| {
-            let window = SyncWindow::at(at(now), BarCalendar { timespan, zone: Zone::NewYork }, None, None);
-            (utc_date(window.last_cursor), window.last_day)
-        };
-        // 2026-11-21 is a Saturday.
-        let week = |first: &str, last: &str| (date(first), date(last));
-        assert_eq!(last("2026-11-21T23:00:00Z", Timespan::Week), week("2026-11-08", "2026-11-14"));
-        assert_eq!(last("2026-11-22T05:00:00Z", Timespan::Week), week("2026-11-15", "2026-11-21"));
-        assert_eq!(last("2026-12-01T04:59:59Z", Timespan::Month), week("2026-10-01", "2026-10-31"));
-        assert_eq!(last("2026-12-01T05:00:00Z", Timespan::Month), week("2026-11-01", "2026-11-30"));
-    }
-
-    #[test]
-    fn an_end_date_within_a_week_leaves_that_week_out() {
-        let weeks = BarCalendar { timespan: Timespan::Week, zone: Zone::NewYork };
-        let window = SyncWindow::at(at("2026-11-30T12:00:00Z"), weeks, None, Some(date("2026-11-18")));
-        assert_eq!(utc_date(window.last_cursor), date("2026-11-08"));
-        assert_eq!(window.last_day, date("2026-11-14"));
-    }
-
-    #[test]
-    fn an_end_date_is_the_last_day_of_intraday_bars() {
-        let window = SyncWindow::at(at("2026-11-30T12:00:00Z"), HOURS, None, Some(date("2026-11-18")));
-        assert_eq!(window.last_day, date("2026-11-18"));
-        assert_eq!(window.last_cursor, Zone::NewYork.midnight(date("2026-11-19")) - 1);
-    }
-
-    #[test]
-    fn just_after_midnight_no_bar_of_the_new_day_is_asked_for() {
-        assert_eq!(last_day("2026-07-16T04:20:00Z", MINUTES), date("2026-07-15"));
-        assert_eq!(last_day("2026-07-16T04:21:00Z", MINUTES), date("2026-07-16"));
+    fn bars_up_to_the_end_date_are_asked_for_once_they_are_final() {
+        let end = Some(date("2026-11-18"));
+        for (name, calendar, now, end_date, last_cursor, last_day) in [
+            ("summer, still the 15th", DAYS, "2026-07-16T03:59:59Z", None, "2026-07-14T00:00:00Z", "2026-07-14"),
+            ("summer, the 16th", DAYS, "2026-07-16T04:00:00Z", None, "2026-07-15T00:00:00Z", "2026-07-15"),
+            ("winter, still the 15th", DAYS, "2026-01-16T04:59:59Z", None, "2026-01-14T00:00:00Z", "2026-01-14"),
+            ("winter, the 16th", DAYS, "2026-01-16T05:00:00Z", None, "2026-01-15T00:00:00Z", "2026-01-15"),
+            ("crypto, the 16th", CRYPTO, "2026-07-16T00:00:00Z", None, "2026-07-15T00:00:00Z", "2026-07-15"),
+            ("20 minutes after an hour", HOURS, "2026-07-15T15:20:00Z", None, "2026-07-15T14:00:00Z", "2026-07-15"),
+            ("a second earlier", HOURS, "2026-07-15T15:19:59Z", None, "2026-07-15T13:59:59Z", "2026-07-15"),
+            ("20 minutes after a minute", MINUTES, "2026-07-15T15:21:00Z", None, "2026-07-15T15:00:00Z", "2026-07-15"),
+            ("no minute of the new day", MINUTES, "2026-07-16T04:20:00Z", None, "2026-07-16T03:59:00Z", "2026-07-15"),
+            ("its first minute", MINUTES, "2026-07-16T04:21:00Z", None, "2026-07-16T04:00:00Z", "2026-07-16"),
+            ("Saturday", WEEKS, "2026-11-21T23:00:00Z", None, "2026-11-08T00:00:00Z", "2026-11-14"),
+            ("Sunday", WEEKS, "2026-11-22T05:00:00Z", None, "2026-11-15T00:00:00Z", "2026-11-21"),
+            ("the last day of a month", MONTHS, "2026-12-01T04:59:59Z", None, "2026-10-01T00:00:00Z", "2026-10-31"),
+            ("the first of the next", MONTHS, "2026-12-01T05:00:00Z", None, "2026-11-01T00:00:00Z", "2026-11-30"),
+            ("an end within a week", WEEKS, "2026-11-30T12:00:00Z", end, "2026-11-08T00:00:00Z", "2026-11-14"),
+            ("an end of hours", HOURS, "2026-11-30T12:00:00Z", end, "2026-11-19T04:59:59.999Z", "2026-11-18"),
+        ] {
+            let window = SyncWindow::at(at(now), calendar, None, end_date);
+            let expected = (at(last_cursor), date(last_day));
+            assert_eq!((moment(window.last_cursor), window.last_day), expected, "{name}");
+        }
     }
 
     #[test]
     fn without_a_start_date_seven_days_are_wanted() {
-        let window = |now, end_date| SyncWindow::at(at(now), DAYS, None, end_date);
         for (now, end_date) in [
             ("2020-12-22T16:00:00Z", None),
             ("2026-11-20T16:00:00Z", Some(date("2020-12-21"))),
             ("2020-12-22T16:00:00Z", Some(date("2030-01-01"))),
         ] {
-            let window = window(now, end_date);
+            let window = SyncWindow::at(at(now), DAYS, None, end_date);
             assert_eq!((window.first_day, window.last_day), (date("2020-12-15"), date("2020-12-21")));
         }
     }
@@ -150,15 +125,14 @@ mod tests {
 
     #[test]
     fn a_week_that_begins_before_the_first_day_belongs() {
-        let weeks = BarCalendar { timespan: Timespan::Week, zone: Zone::NewYork };
         let days = DateRange { from: date("2026-11-18"), to: date("2026-11-21") };
-        assert!(weeks.cursors(days).contains(&utc_midnight(date("2026-11-15"))));
+        assert!(WEEKS.cursors(days).contains(&utc_midnight(date("2026-11-15"))));
     }
 
     #[test]
     fn the_ends_of_the_calendar_do_not_panic() {
         let all = DateRange { from: MIN_DATE, to: MAX_DATE };
-        for calendar in [DAYS, HOURS, BarCalendar { timespan: Timespan::Month, zone: Zone::Utc }] {
+        for calendar in [DAYS, HOURS, MONTHS] {
             assert!(!calendar.cursors(all).is_empty());
             SyncWindow::at(DateTime::<Utc>::MAX_UTC, calendar, Some(MIN_DATE), Some(MAX_DATE));
             SyncWindow::at(DateTime::<Utc>::MIN_UTC, calendar, Some(MIN_DATE), Some(MIN_DATE));
