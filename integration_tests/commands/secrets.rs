@@ -20,18 +20,22 @@ fn refused(connector: &Connector, expected: &str) -> String {
     ["check", "discover", "read"].map(run).concat()
 }
 
-/// Unit tests of the configuration have more values.
 #[test]
 fn key_or_password_in_another_property_is_not_shown() {
     for (property, value) in [
         ("api_url", format!("https://api.polygon.io/v2?apiKey={KEY}")),
         ("api_url", format!("https://{KEY}@api.polygon.io")),
         ("api_url", KEY.to_owned()),
+        ("api_url", format!("https://api.polygon.io/?apiKey={PASSWORD}")),
         ("api_url", format!("http://user:{PASSWORD}@127.0.0.1:9")),
+        ("api_url", format!("ftp://user:{PASSWORD}@host")),
+        ("api_url", format!("user:{PASSWORD}@host")),
+        ("api_url", format!("https://user:{PASSWORD}@h^st")),
         ("start_date", KEY.to_owned()),
         ("end_date", format!("2026-{KEY}")),
         ("adjusted", KEY.to_owned()),
         ("stock_ticker", format!("{KEY},{KEY}")),
+        ("stock_ticker", format!("{KEY} {KEY}")),
         ("stock_ticker", format!("{KEY},,^")),
         ("stock_ticker", format!("Z:{KEY}")),
     ] {
