@@ -42,15 +42,6 @@ pub(super) fn start_slow(trickles: bool, pause: Duration) -> Server {
     })
 }
 
-/// Sends blanks without end.
-pub(super) fn start_endless() -> Server {
-    serve(|stream, _, _| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
-        let blanks = vec![b' '; 64 << 10];
-        while stream.write_all(&blanks).is_ok() {}
-    })
-}
-
 fn serve(handle: impl Fn(&mut TcpStream, &str, usize) + Send + Sync + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
