@@ -27,8 +27,10 @@ fn setup_with(row: &str) -> Setup {
 
 #[test]
 fn values_are_passed_through_and_unknown_fields_are_not() {
-    let unknown = [("new_field", "{\"a\":[1]}"), ("price", "1")];
-    let mut setup = setup_with(&json_text(&[&WHOLE[..], &unknown].concat()));
+    let mut fields = [&WHOLE[..], &[("new_field", "{\"a\":[1]}"), ("price", "1")]].concat();
+    // In any order.
+    fields.reverse();
+    let mut setup = setup_with(&json_text(&fields));
     let output = setup.read_quietly();
     let data = r#"{"id":"E1","stock_ticker":"GSpB","ex_dividend_date":"2026-05-11","declaration_date":"2026-04-30","record_date":"2026-05-12","pay_date":"2026-05-15","cash_amount":0.2600,"split_adjusted_cash_amount":2.6e-1,"currency":"U\u0053D","frequency":4,"distribution_type":"recurring","historical_adjustment_factor":0.99861234567890123456}"#;
     assert!(output.text.contains(&format!("\"data\":{data},")), "{}", output.text);
@@ -55,16 +57,21 @@ fn fields_that_are_missing_or_null_are_null() {
     }
 }
 
-/// Unit tests have more of them.
 #[test]
 fn rows_without_an_id_or_a_ticker_are_skipped_and_counted() {
     let mut setup = Setup::with_dividends();
-    for row in [r#"{"id":"","ticker":"AAPL"}"#, r#"{"id":"E8"}"#] {
+    for row in [
+        r#"{"id":"","ticker":"AAPL"}"#,
+        r#"{"ticker":"AAPL"}"#,
+        r#"{"id":"E8"}"#,
+        r#"{"id":"E8","ticker":null}"#,
+        r#"{"id":"E8","ticker":"A\u0000"}"#,
+    ] {
         setup.api().put(row, "ZZ", "2026-05-11", row.to_owned());
     }
     let output = setup.read().succeeded();
     assert_eq!(ids(&output), ["E1", "E2", "E3", "E4", "E5"]);
-    output.assert_logs("WARN", &[&["skipped 2 rows", "without an id"]]);
+    output.assert_logs("WARN", &[&["skipped 5 rows", "without an id"]]);
 }
 
 #[test]
