@@ -217,16 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn line_that_is_not_json_is_named_by_its_number() {
+    fn output_that_is_not_json_or_has_no_state_is_refused_with_the_reason() {
         let state = as_message("stock_prices", &tsla());
-        let message = parse_lines(&format!("{state}\nwarning: odd\n{state}")).unwrap_err().message;
-        assert!(message.contains("is not JSON (expected value at line 2 column 1)"), "{message}");
-    }
-
-    #[test]
-    fn output_without_a_state_is_refused() {
-        let message = parse_lines(r#"{"type": "TRACE"}"#).unwrap_err().message;
-        assert!(message.contains("the output of a read without a STATE message"), "{message}");
+        for (lines, expected) in [
+            (format!("{state}\nwarning: odd\n{state}"), "is not JSON (expected value at line 2 column 1)"),
+            (r#"{"type": "TRACE"}"#.to_owned(), "the output of a read without a STATE message"),
+        ] {
+            let message = parse_lines(&lines).unwrap_err().message;
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

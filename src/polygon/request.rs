@@ -218,14 +218,11 @@ mod tests {
         minutes("AAPL").follow(next_url).ok().map(|request| request.target)
     }
 
-    fn parse(text: String) -> Page {
-        Page::parse(text, &minutes("A")).unwrap().0
-    }
-
     fn page(starts: &[i64], next_url: &str) -> Page {
         let bar = |start: &i64| format!(r#"{{"t":{start},"o":1,"h":1,"l":1,"c":1,"v":1}}"#);
         let bars = starts.iter().map(bar).collect::<Vec<_>>().join(",");
-        parse(format!(r#"{{"results":[{bars}],"next_url":"{next_url}"}}"#))
+        let text = format!(r#"{{"results":[{bars}],"next_url":"{next_url}"}}"#);
+        Page::parse(text, &minutes("A")).unwrap().0
     }
 
     #[test]
@@ -318,45 +315,23 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other_until_there_is_no_next_url() {
-        let first = minutes("AAPL");
-        let mut paging = Paging::new(&first);
-        let url = |from: i64| format!("/v2/aggs/ticker/AAPL/range/1/minute/{from}/2023-07-31");
-        let second = paging.next(&page(&[1, 2], &url(3))).unwrap().unwrap();
-        assert_eq!(second.target, format!("{}?adjusted=false", url(3)));
-        let last = parse(r#"{"results":[{"t":4,"o":1,"h":1,"l":1,"c":1}]}"#.to_owned());
-        assert_eq!(paging.next(&last), Ok(None));
-    }
-
-    #[test]
-    fn a_next_url_that_comes_again_is_a_loop() {
-        let mut paging = Paging::new(&minutes("AAPL"));
-        let url = "/v2/aggs/ticker/AAPL/range/1/minute/3/2023-07-31";
-        assert!(paging.next(&page(&[1, 2], url)).is_ok());
-        let error = paging.next(&page(&[3, 4], url)).unwrap_err();
-        let told = error.to_string();
-        assert!(told.contains(&format!("pagination loop at next_url {url}")), "{told}");
-    }
-
-    #[test]
-    fn pages_that_bring_nothing_new_are_a_loop() {
-        let mut paging = Paging::new(&minutes("AAPL"));
-        let mut follow = |number: i64| {
-            paging.next(&page(&[1, 2], &format!("/v2/aggs/ticker/AAPL/range/1/minute/{number}/2023-07-31")))
-        };
-        assert!((1..=3).all(|number| follow(number).is_ok()));
-        assert!(follow(4).is_err());
-    }
-
-    #[test]
-    fn an_endless_chain_of_pages_ends() {
-        let mut paging = Paging::new(&minutes("AAPL"));
-        let mut follow = |number: i64| {
-            let url = format!("/v2/aggs/ticker/AAPL/range/1/minute/{number}/2023-07-31");
-            paging.next(&page(&[number], &url))
-        };
-        assert!((1..5_000).all(|number| follow(number).is_ok()));
-        assert!(follow(5_000).is_err());
+    fn pages_that_lead_nowhere_are_a_loop() {
+        for (name, has_new_bars, has_new_url, most) in [
+            ("a next_url that comes again", true, false, 1),
+            ("nothing new under new addresses", false, true, 3),
+            ("an endless chain", true, true, 4_999),
+        ] {
+            let mut paging = Paging::new(&minutes("AAPL"));
+            let url = |number| format!("/v2/aggs/ticker/AAPL/range/1/minute/{number}/2023-07-31");
+            let mut follow = |number: i64| {
+                let first = if has_new_bars { 2 * number } else { 1 };
+                paging.next(&page(&[first, first + 1], &url(if has_new_url { number } else { 3 })))
+            };
+            assert!((1..=most).all(|number| follow(number).is_ok()), "{name}");
+            let told = follow(most + 1).expect_err(name).to_string();
+            let last_url = url(if has_new_url { most + 1 } else { 3 });
+            assert!(told.contains(&format!("pagination loop at next_url {last_url}")), "{name}: {told}");
+        }
     }
 
     #[test]
