@@ -1,60 +1,15 @@
 //! A run that ends anywhere continues from its last STATE.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::api::{Setup, ids};
-use crate::support::connector::Output;
-
-/// The rows of a table whose primary key is `id`.
-fn table(outputs: &[&Output]) -> BTreeMap<String, Value> {
-    let records = outputs.iter().flat_map(|output| output.records());
-    records.map(|record| (record["id"].to_string(), record.clone())).collect()
-}
-
-/// Ends a run after each of its lines in turn; the next run completes the table.
-fn assert_resumes(prepare: impl Fn() -> Setup, emitted: &[&str]) {
-    let setup = prepare();
-    let whole = setup.connector.run_at(setup.now, "read").succeeded();
-    assert_eq!(ids(&whole), emitted);
-    let lines = whole.messages.len();
-    for line in 1..lines {
-        let mut setup = prepare();
-        let cut_off = setup.connector.run_until_line(setup.now, line);
-        if !cut_off.states().is_empty() {
-            setup.connector.resume_from(&cut_off);
-        }
-        let rest = setup.read_quietly();
-        assert_eq!(table(&[&cut_off, &rest]), table(&[&whole]), "after {line} of {lines} lines");
-        assert_eq!(rest.last_state(), whole.last_state(), "after {line} of {lines} lines");
-        let next = setup.read_quietly();
-        assert_eq!((ids(&next), next.last_state()), (Vec::new(), whole.last_state()));
-    }
-}
+use crate::simulation::exhaustive::all;
+use crate::simulation::play::streams_named;
 
 #[test]
-fn first_sync_of_many_pages_is_resumed() {
-    let prepare = || {
-        let setup = Setup::with_dividends();
-        setup.api().rows_per_page = 2;
-        setup
-    };
-    assert_resumes(prepare, &["E1", "E2", "E3", "E4", "E5"]);
-}
-
-#[test]
-fn sync_with_unknown_corrected_and_announced_events_is_resumed() {
-    let prepare = || {
-        let mut setup = Setup::with_dividends();
-        setup.api().rows_per_page = 2;
-        setup.read_quietly();
-        setup.api().dividend("E0", "AA", "2026-08-10", "0.1");
-        setup.api().dividend("E3", "KO", "2026-03-13", "0.3");
-        setup.api().dividend("E6", "MSFT", "2026-12-20", "0.4");
-        setup
-    };
-    assert_resumes(prepare, &["E0", "E3", "E4", "E5", "E6"]);
+fn every_history_of_one_change_of_dividends_can_be_cut_off_after_any_line() {
+    let streams = streams_named(&["market-dividends".to_owned()]).expect("there are dividends");
+    let totals = all(1, true, &streams, 2);
+    println!("{}", totals.tell());
+    assert!(totals.failure.is_none(), "{}", totals.failure.unwrap_or_default());
 }
 
 #[test]
