@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::json;
 use source_stock_ticker_api::polygon::Exchange;
 
+use crate::support::answers::{next_page, value_of};
 use crate::support::connector::{Connector, Output};
 use crate::support::output::Scrutiny;
 
@@ -51,24 +52,18 @@ impl Api {
 
     fn page(&self, target: &str) -> String {
         let (path, query) = target.split_once('?').expect("a query");
-        let parameter = |name: &str| {
-            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|pair| pair.0 == name).map(|pair| pair.1)
-        };
-        let tickers = parameter("ticker.any_of").map(|list| list.split(',').collect::<Vec<_>>());
+        let list = value_of(query, "ticker.any_of");
+        let tickers = list.map(|list| list.split(',').collect::<Vec<_>>());
         let matching = self.events.iter().filter(|((ticker, day, _), _)| {
             let is_wanted = tickers.as_ref().is_none_or(|tickers| tickers.contains(&ticker.as_str()));
             is_wanted && *day >= self.first_day
         });
         let rows: Vec<&str> = matching.map(|(_, row)| row.as_str()).collect();
-        let from: usize = parameter("cursor").map_or(0, |cursor| cursor.parse().expect("a number"));
+        let from: usize = value_of(query, "cursor").map_or(0, |cursor| cursor.parse().expect("a number"));
         let to = rows.len().min(from + self.rows_per_page);
-        let list = parameter("ticker.any_of").map_or(String::new(), |list| format!("ticker.any_of={list}&"));
-        let next_url = if to < rows.len() {
-            format!(r#","next_url":"https://api.polygon.io{path}?{list}cursor={to}""#)
-        } else {
-            String::new()
-        };
+        let list = list.map_or(String::new(), |list| format!("ticker.any_of={list}&"));
+        let has_next = to < rows.len();
+        let next_url = if has_next { next_page(&format!("{path}?{list}cursor={to}")) } else { String::new() };
         let rows = rows[from..to].join(",");
         format!(r#"{{"request_id":"r","status":"OK","results":[{rows}]{next_url}}}"#)
     }

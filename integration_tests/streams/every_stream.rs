@@ -61,20 +61,6 @@ fn state_of(stream: &str, entry: &Value) -> Value {
 }
 
 #[test]
-fn state_in_the_future_is_kept_by_every_stream() {
-    for Stream { name: stream, market, .. } in STREAMS.iter() {
-        let mut scenario = scenario(stream);
-        let entry = json!({"since": "2026-01-01", "date": "2121-01-01", "timestamp": "2121-01-01T00:00:00Z"});
-        scenario.connector.state = Some(state_of(stream, &entry));
-        for _ in 0..2 {
-            let output = scenario.sync(TUESDAY);
-            let cursors = output.last_state().to_string().matches("2121-01-01").count();
-            assert!(cursors >= if market.is_some() { 1 } else { 2 }, "{stream}");
-        }
-    }
-}
-
-#[test]
 fn state_that_cannot_be_understood_is_refused_by_every_stream_in_both_sync_modes() {
     for stream in STREAMS.iter().map(|stream| stream.name) {
         let mut scenario = scenario(stream);
