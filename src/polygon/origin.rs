@@ -110,8 +110,6 @@ mod tests {
     fn http_to_another_machine_is_told_as_such() {
         let told = Origin::parse("http://api.polygon.io").unwrap_err();
         assert!(told.contains("clear text"), "{told}");
-        let told = Origin::parse("ftp://api.polygon.io").unwrap_err();
-        assert!(told.ends_with("must begin with https://"), "{told}");
     }
 
     #[test]

@@ -205,15 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn the_block_of_a_day_takes_seventeen_bytes() {
-        let from = Date::from_ymd_opt(2024, 12, 2).unwrap();
-        let mut contents = Contents::empty(1);
-        contents.add(utc_midnight(from), bar(7, 7));
-        let block = Block { from, contents, verified: None };
-        assert_eq!(block.to_string().len(), 17, "{block}");
-    }
-
-    #[test]
     fn contents_add_up_however_the_bars_are_divided() {
         let bars: Vec<_> = (0..5_u32).map(|n| (i64::from(n) * 60_000, bar(n * n + 7, n as u16))).collect();
         let sum = |bars: &[(i64, BarChecksum)]| {
