@@ -141,9 +141,10 @@ impl Problems {
 /// Forms send null or an empty text for a property that is not set, and programs send a date with a time.
 fn normalized(mut raw: Map<String, Value>) -> Value {
     let is_moment = |text: &str| DateTime::parse_from_rfc3339(text).is_ok();
+    let required = SPECIFICATION["connectionSpecification"]["required"].as_array();
     for (name, property) in properties().as_object().into_iter().flatten() {
         let (default, is_date) = (property.get("default"), property["format"] == "date");
-        let is_optional = default.is_some() || is_date;
+        let is_optional = required.is_none_or(|names| names.iter().all(|required| required != name));
         match raw.get_mut(name) {
             Some(value) if value.is_null() || is_optional && value == "" => drop(raw.remove(name)),
             Some(Value::String(text)) if is_date && (is_moment(text) || is_moment(&format!("{text}Z"))) => {
@@ -278,6 +279,15 @@ mod tests {
     fn names(config: &Config) -> Vec<&str> {
         let names = config.tickers.iter().map(|(name, _)| name.as_str());
         names.collect()
+    }
+
+    #[test]
+    fn every_property_of_the_specification_is_read() {
+        let code = include_str!("config.rs").split("mod tests").next().unwrap();
+        for name in super::names(properties()) {
+            let is_read = code.contains(&format!("\"{name}\""));
+            assert!(is_read, "read {name} in Config::from_properties (src/config.rs)");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn assert_golden(name: &str, written: &str) {
         };
         assert!(
             kept == written,
-            "{name}, line {number}\nkept:    {:?}\nwritten: {:?}\nIf the change is intended, UPDATE_GOLDEN=1 writes the file.",
+            "{name}, line {number}\nkept:    {:?}\nwritten: {:?}\nIf the change is intended, `UPDATE_GOLDEN=1 cargo test -- project sessions` writes the file.",
             shown(kept),
             shown(written),
         );

@@ -248,7 +248,10 @@ fn check_schema(messages: &[Value], scrutiny: Scrutiny) {
         }
         if !PROTOCOL.is_valid(message) {
             let problems: Vec<String> = PROTOCOL.iter_errors(message).map(|error| error.to_string()).collect();
-            panic!("{message} is no message of the protocol: {problems:?}");
+            panic!(
+                "{message} is no message of the protocol: {problems:?}. What is accepted, a record's fields for example, is in \
+                 integration_tests/support/airbyte_message.json"
+            );
         }
     }
 }

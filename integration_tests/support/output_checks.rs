@@ -4,9 +4,13 @@ use std::panic::catch_unwind;
 
 use serde_json::{Value, json};
 
+use crate::support::bar_size::BarSize;
 use crate::support::connector::run_command;
+use crate::support::days::{date, new_york_time};
 use crate::support::fake_api::KEY;
+use crate::support::market::TradedBar;
 use crate::support::output::Output;
+use crate::support::truth;
 
 const NOW_MS: u64 = 1_795_186_800_000;
 
@@ -20,10 +24,8 @@ fn status(status: &str) -> Value {
 }
 
 fn record() -> Value {
-    let data = json!({
-        "date": "2026-11-19", "stock_ticker": "TSLA", "price": 1, "open": 1, "high": 1, "low": 1, "volume": 1, "vwap": 1,
-        "transactions": 1, "adjusted": true,
-    });
+    let start = new_york_time(date(2026, 11, 19), 0, 0);
+    let data = truth::record(BarSize::DAY, "TSLA", start, &TradedBar::closing_at(1.0), true);
     json!({"type": "RECORD", "record": {"stream": "stock_prices", "emitted_at": NOW_MS, "data": data}})
 }
 

@@ -165,7 +165,7 @@ impl Block {
             None => (1, rest),
         };
         let contents = Contents::decode(checksum, bars, version, from)?;
-        (version >= 1 && version <= VERSION).then_some(Block { from, contents, verified })
+        (1..=VERSION).contains(&version).then_some(Block { from, contents, verified })
     }
 }
 
