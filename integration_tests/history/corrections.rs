@@ -157,3 +157,13 @@ fn ticker_whose_bars_are_all_gone_is_warned_about_once_and_costs_two_requests_a_
         assert_eq!(dates, ["2026-03-11"], "nothing is emitted again");
     }
 }
+
+#[test]
+fn hour_that_appears_months_before_the_first_one_is_emitted_within_two_weeks() {
+    let mut scenario = history("stock_prices_by_hour", date(2026, 6, 1), 120, "2026-01-05");
+    scenario.sync_daily(date(2026, 11, 16), date(2026, 11, 17));
+    let start = new_york_time(date(2026, 2, 10), 10, 0);
+    scenario.api.market().bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(5.0));
+    scenario.sync_daily(date(2026, 11, 18), date(2026, 12, 1));
+    scenario.assert_true("with the late bar");
+}
