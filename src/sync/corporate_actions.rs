@@ -196,7 +196,8 @@ impl Comparison<'_> {
     fn may_have_aged_out(&self, events: &TickerEvents) -> bool {
         let begin = self.history_begin();
         let before = |day: Date, months| day.checked_sub_months(Months::new(months)).unwrap_or(MIN_DATE);
-        let has_smaller_plan = self.first_day >= Some(before(self.today, MIN_PLAN_MONTHS));
+        let plan_begin = before(self.today, MIN_PLAN_MONTHS);
+        let has_smaller_plan = !self.seen.is_empty() && self.first_day.is_none_or(|day| day >= plan_begin);
         let has_one_day = events.without_oldest_day() == EventSum::default();
         events
             .oldest_day()
