@@ -52,7 +52,7 @@ fn tutorials_transcript_is_reproduced_in_both_sync_modes() {
         );
         let state = &output.last_state()["TSLA"];
         let known = json!({"since": "2020-12-15", "date": "2020-12-21",
-                           "adjusted": true, "blocks": state["blocks"]});
+                           "adjusted": true, "blocks": state["blocks"], "checksum": state["checksum"]});
         assert_eq!(*state, known);
         assert_eq!(state["blocks"].as_str().unwrap().split(' ').count(), 5, "one per bar");
         assert_eq!(output.states().len(), 2, "one after the page, one at the end");

@@ -40,11 +40,6 @@ fn stream_names(catalog: &Value) -> Vec<String> {
     streams.map(name).collect()
 }
 
-fn discovered() -> Value {
-    let output = Connector::with_url("http://127.0.0.1:9", "TSLA").run_binary("discover").succeeded();
-    output.messages[0]["catalog"].clone()
-}
-
 #[test]
 fn the_version_is_the_same_everywhere() {
     let metadata = include_str!("../../metadata.yaml");
@@ -81,7 +76,7 @@ fn the_tables_in_the_documentation_name_every_stream_field_and_property() {
             missing.push(format!("{file}: {name}"));
         }
     };
-    let catalog = discovered();
+    let catalog = Connector::discovered();
     for name in stream_names(&catalog) {
         expect("docs/stock-ticker-api.md", page, &name);
     }
@@ -112,7 +107,7 @@ fn the_configured_catalogs_contain_the_discovered_streams() {
         stream["json_schema"] = json!({});
         json!({"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"})
     };
-    let catalog = discovered();
+    let catalog = Connector::discovered();
     let streams = catalog["streams"].as_array().expect("streams").iter();
     let streams: Vec<Value> = streams.map(configured).collect();
     assert_golden("configured_catalog.json", &format!("{:#}\n", json!({"streams": streams[..1]})));
@@ -139,7 +134,7 @@ fn the_future_state_covers_the_discovered_streams_and_the_example_configuration(
         };
         json!({"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}})
     };
-    let catalog = discovered();
+    let catalog = Connector::discovered();
     let streams = catalog["streams"].as_array().expect("streams").iter();
     // Splits and dividends are compared with the emitted ones, regardless of their dates.
     let of_bars = streams.filter(|stream| stream["json_schema"]["properties"]["price"].is_object());
@@ -205,7 +200,7 @@ fn the_acceptance_suite_at_high_strictness_accounts_for_every_stream() {
         suite.split("basic_read:").nth(1).and_then(|text| text.split("full_refresh:").next()).expect("the section");
     assert!(!basic_read.contains("configured_catalog_path"), "none may be named at this level");
     let expected = include_str!("../expected_records.jsonl");
-    for name in stream_names(&discovered()) {
+    for name in stream_names(&Connector::discovered()) {
         let is_empty = basic_read.contains(&format!("- name: {name}\n"));
         let has_records = expected.contains(&format!(r#""stream": "{name}""#));
         assert!(

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::Utc;
 use serde_json::{Value, json};
 use source_stock_ticker_api::clock::SharedClock;
 use source_stock_ticker_api::polygon::{Exchange, RequestPolicy};
@@ -136,6 +137,15 @@ impl Connector {
         let mut stdout = ClosingWriter { text: Vec::new(), remaining: lines };
         self.run_into(&SimulatedClock::at(moment(now)), self.arguments("read"), &mut stdout);
         Output::checked(stdout.text, None, self.scrutiny)
+    }
+
+    /// The catalog that `discover` writes.
+    pub fn discovered() -> Value {
+        let connector = Connector::with_url("http://127.0.0.1:9", "TSLA");
+        let mut stdout = Vec::new();
+        connector.run_into(&SimulatedClock::at(Utc::now()), connector.arguments("discover"), &mut stdout);
+        let mut message: Value = serde_json::from_slice(&stdout).expect("a CATALOG");
+        message["catalog"].take()
     }
 
     fn run_into(&self, clock: &Arc<SimulatedClock>, arguments: Vec<String>, stdout: &mut dyn Write) -> u8 {

@@ -152,15 +152,15 @@ fn line_that_is_no_message_of_the_protocol_is_refused() {
         (0, json!({"type": "LOG", "log": {"level": "LOUD", "message": ""}})),
         (2, changed(record(), "/record/stream", json!(null))),
         (2, changed(record(), "/record/emitted_at", json!("now"))),
-        (2, changed(record(), "/record/data/price", json!("1"))),
-        (2, priceless),
-        (2, chatty),
         (3, changed(state(1.0), "/state/stream/stream_descriptor", json!({}))),
         (4, status("DONE")),
     ] {
-        let words =
-            refusal(sync_with(place, message.clone()), Some(0)).unwrap_or_else(|| panic!("{message} is accepted"));
+        let words = refusal(sync_with(place, message.clone()), Some(0)).expect("a refusal");
         assert!(words.contains("is no message of the protocol"), "{message}: {words}");
+    }
+    for record in [changed(record(), "/record/data/price", json!("1")), priceless, chatty] {
+        let words = refusal(sync_with(2, record.clone()), Some(0)).expect("a refusal");
+        assert!(words.contains("is no record of its stream"), "{record}: {words}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the state remembers of emitted bars: blocks of consecutive days, each with a checksum.
 //!
-//! As text, a block is `20241202=210*AbCd…@20261119`: its first day, the number of bars if it is not one, the checksum,
-//! and the day on which an older block was last verified.
+//! As text, a block is `20241202=210*AbCd…@20261119`: its first day, the number of bars if it is not one, the checksum (with
+//! `~1` if its version is 1 and the state's another one), and the day on which an older block was last verified.
 
 use std::fmt;
 
@@ -132,7 +132,7 @@ impl fmt::Display for Block {
             write!(f, "{}*", self.contents.bars)?;
         }
         f.write_str(&self.contents.encode(self.from))?;
-        if self.contents.version != 1 {
+        if self.contents.version != VERSION {
             write!(f, "~{}", self.contents.version)?;
         }
         match self.verified {
@@ -148,8 +148,8 @@ impl Block {
         self.contents.is_bar_of(self.from)
     }
 
-    /// Reads what Display writes.
-    pub(crate) fn parse(text: &str) -> Option<Block> {
+    /// Reads what Display writes; `version` is the one of checksums that do not name theirs.
+    pub(crate) fn parse(text: &str, version: u8) -> Option<Block> {
         let (from, rest) = text.split_once('=')?;
         let from = parse_compact_date(from)?;
         let (rest, verified) = match rest.split_once('@') {
@@ -158,7 +158,7 @@ impl Block {
         };
         let (rest, version) = match rest.split_once('~') {
             Some((rest, version)) => (rest, version.parse().ok()?),
-            None => (rest, 1),
+            None => (rest, version),
         };
         let (bars, checksum) = match rest.split_once('*') {
             Some((bars, checksum)) => (bars.parse().ok()?, checksum),
@@ -199,7 +199,7 @@ mod tests {
             }
             for verified in [None, Date::from_ymd_opt(2026, 11, 19)] {
                 let block = Block { from, contents, verified };
-                assert_eq!(Block::parse(&block.to_string()), Some(block), "{block}");
+                assert_eq!(Block::parse(&block.to_string(), VERSION), Some(block), "{block}");
             }
         }
     }
@@ -236,7 +236,7 @@ mod tests {
             "20241202=AAAAAAAA@1",
             "20241202=!!!!",
         ] {
-            assert_eq!(Block::parse(text), None, "{text}");
+            assert_eq!(Block::parse(text, VERSION), None, "{text}");
         }
     }
 }

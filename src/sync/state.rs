@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::backlog::Backlog;
 use super::blocks::Block;
+use super::checksum::VERSION;
 use super::emitted_events::{EmittedEvents, TickerEvents};
 use super::plan_start::PlanStart;
 use crate::calendar::{Date, DateRange, day_after, day_before, parse_date, utc_date, utc_midnight};
@@ -196,6 +197,8 @@ struct StoredTarget {
     timestamp: Option<String>,
     adjusted: Option<bool>,
     blocks: Option<String>,
+    /// The version of the checksums, except those of blocks that name another one.
+    checksum: Option<u8>,
     backlog: Option<Vec<String>>,
     plan_start: Option<String>,
     plan_start_seen: Option<String>,
@@ -215,6 +218,7 @@ impl StoredTarget {
             timestamp,
             adjusted: (stream.endpoint == Endpoint::Range).then_some(state.adjusted),
             blocks: (!blocks.is_empty()).then(|| blocks.join(" ")),
+            checksum: (!blocks.is_empty()).then_some(VERSION),
             backlog: (!state.backlog.is_empty()).then(|| backlog.collect()),
             plan_start: state.plan_start.map(|start| start.day.to_string()),
             plan_start_seen: state.plan_start.map(|start| start.seen_on.to_string()),
@@ -228,9 +232,9 @@ impl StoredTarget {
         let (name, text) = if timespan.is_intraday() { ("timestamp", self.timestamp) } else { ("date", self.date) };
         let parse = |text: String| parsed(name, &text, &format!("a {name}"), |text| timespan.parse_cursor(text));
         let cursor = text.map(parse).transpose()?;
-        let mut blocks = Vec::new();
+        let (mut blocks, version) = (Vec::new(), self.checksum.unwrap_or(1));
         for text in self.blocks.iter().flat_map(|blocks| blocks.split_whitespace()) {
-            blocks.push(parsed("blocks", text, "a block that this version wrote", Block::parse)?);
+            blocks.push(parsed("blocks", text, "a block that this version wrote", |text| Block::parse(text, version))?);
         }
         ensure!(
             blocks.is_sorted_by(|one: &Block, next: &Block| one.from < next.from),
@@ -291,7 +295,7 @@ mod tests {
     fn states_are_the_same_after_they_were_written_and_read() {
         let blocks = "20241202=AAAAAAAA 20250101=210*AAAAAAAAAAAAAAAA@20261119";
         let target = |cursor_field: &str, cursor: &str| {
-            json!({"since": "2024-11-28", cursor_field: cursor, "blocks": blocks,
+            json!({"since": "2024-11-28", cursor_field: cursor, "blocks": blocks, "checksum": VERSION,
                 "backlog": ["2024-11-28 to 2024-12-01", "2025-03-01"],
                 "plan_start": "2024-11-28", "plan_start_seen": "2026-11-27", "missing": true})
         };
