@@ -2,7 +2,6 @@
 
 mod dependencies;
 mod files;
-mod golden;
 mod launcher;
 mod messages;
 mod source;

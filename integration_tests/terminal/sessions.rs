@@ -8,13 +8,14 @@ use crate::support::days::date;
 use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::golden::assert_golden;
 use crate::support::market::Market;
+use crate::support::scenario::Scenario;
 
 const NOW: &str = "2026-11-27T12:00:00Z";
 
 fn api() -> FakeApi {
     let mut market = Market::at(NOW);
     for (ticker, close) in [("AAPL", 277.5), ("TSLA", 426.0)] {
-        let days = [(date(2026, 11, 24), close), (date(2026, 11, 25), close + 2.0)];
+        let days = [20, 23, 24, 25].map(|day| (date(2026, 11, day), close + f64::from(day)));
         market.days(ticker, &days);
     }
     FakeApi::start(market)
@@ -38,10 +39,30 @@ fn assert_as_kept(name: &str, arguments: &[String], exit_code: u8) {
     assert_eq!(visible.lines().find(is_wide), None, "{name}");
 }
 
+/// The second of two syncs: a 429, new bars, and a split since the first one.
 #[test]
-fn sync_that_succeeds() {
-    let connector = Connector::new(&api(), "AAPL,TSLA");
-    assert_as_kept("sync", &connector.arguments("read"), 0);
+fn sync() {
+    let mut scenario = Scenario::with_api(api(), "TSLA", "stock_prices", "2026-11-20");
+    scenario.api.market().split("TSLA", date(2026, 11, 25), 3.0);
+    let faults = |number, _: &_| (number == 1).then(|| Fault::status(429, "Retry-After: 40", "{}"));
+    scenario.api.inject_faults(faults);
+    let first = scenario.sync("2026-11-25T04:00:00Z");
+    scenario.connector.resume_from(&first);
+    scenario.api.market().set_now(NOW);
+    assert_as_kept("sync", &scenario.connector.arguments("read"), 0);
+}
+
+/// Of the streams with the same fields, only the first.
+#[test]
+fn discover() {
+    let mut catalog = Connector::discovered();
+    let mut seen = Vec::new();
+    catalog["streams"].as_array_mut().expect("streams").retain(|stream| {
+        let is_new = !seen.contains(&stream["json_schema"]);
+        seen.push(stream["json_schema"].clone());
+        is_new
+    });
+    assert_golden("golden/sessions/discover.json", &format!("{catalog:#}\n"));
 }
 
 #[test]
@@ -52,14 +73,6 @@ fn wrong_key() {
     let connector = Connector::new(&api, "TSLA");
     assert_as_kept("wrong_key_check", &connector.arguments("check"), 0);
     assert_as_kept("wrong_key_read", &connector.arguments("read"), 1);
-}
-
-#[test]
-fn wait_after_429() {
-    let api = api();
-    api.inject_faults(|number, _| (number == 0).then(|| Fault::status(429, "Retry-After: 40", "{}")));
-    let connector = Connector::new(&api, "TSLA");
-    assert_as_kept("rate_limited", &connector.arguments("read"), 0);
 }
 
 #[test]
@@ -95,7 +108,7 @@ fn check_and_discover_that_succeed() {
 fn pipe_gets_no_progress_line_and_no_color_is_honoured() {
     let connector = Connector::new(&api(), "TSLA");
     let session = Session::run(NOW, Kind::Pipe, &connector.arguments("read"));
-    let summary = "stock_prices: 1 ticker, 2 records, 0 emitted again; 1 request in 0.0 s\n";
+    let summary = "stock_prices: 1 ticker, 4 records, 0 emitted again; 1 request in 0.0 s\n";
     assert_eq!((session.exit_code, session.stderr.as_str()), (0, summary));
     let missing = arguments("check --config no/such/config.json");
     let expected = "The configuration file no/such/config.json";
