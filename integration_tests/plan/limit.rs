@@ -1,8 +1,9 @@
 //! A start date before the plan's history: the read begins with the plan, with one warning.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -162,31 +163,22 @@ fn tickers_are_still_requested_ahead_after_the_limit_was_found() {
     }
     market.plan(PlanFloor::On(date(2024, 11, 20)), PartialCoverage::Refused);
     let mut scenario = Scenario::new(market, &tickers.join(","), "stock_prices", "2014-01-02");
-    // Those sent before it was found are of no use, and must not take the places of others.
-    let waiting = Arc::new((Mutex::new(0), Condvar::new()));
-    let (counted, met) = (waiting.clone(), Arc::new(AtomicUsize::new(0)));
-    let meetings = met.clone();
+    let (open, alone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let result = alone.clone();
     scenario.api.inject_faults(move |_, request| {
-        let is_limited = request.path.contains("/2024-11-20/");
-        let (counted, meetings) = (counted.clone(), meetings.clone());
-        is_limited.then(|| {
-            Fault::changed(move |body| {
-                let (count, changed) = &*counted;
-                let mut count = count.lock().expect("no panic");
-                *count += 1;
-                changed.notify_all();
-                let wait = changed.wait_timeout_while(count, Duration::from_millis(300), |count| *count < 2);
-                let (mut count, result) = wait.expect("no panic");
-                meetings.fetch_add(usize::from(!result.timed_out()), Ordering::Relaxed);
-                *count -= 1;
-                body
-            })
-        })
+        let (open, alone) = (open.clone(), alone.clone());
+        let slow = Fault::changed(move |body| {
+            alone.fetch_add(usize::from(open.fetch_add(1, Ordering::Relaxed) == 0), Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(20));
+            open.fetch_sub(1, Ordering::Relaxed);
+            body
+        });
+        request.path.contains("/2024-11-20/").then_some(slow)
     });
     scenario.sync(NOW);
     assert_eq!(scenario.table.rows.len(), tickers.len());
-    let met = met.load(Ordering::Relaxed);
-    assert!(met > tickers.len() / 2, "only {met} requests were not alone");
+    // Those that were sent before it was found are of no use, and must not take the places of others.
+    assert!(result.load(Ordering::Relaxed) < tickers.len() / 2, "one after another");
 }
 
 #[test]
