@@ -1,7 +1,6 @@
 //! A start date before the plan's history: the read begins with the plan, with one warning.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -156,6 +155,8 @@ fn limit_found_by_one_ticker_is_used_by_the_next() {
 
 #[test]
 fn tickers_are_still_requested_ahead_after_the_limit_was_found() {
+    static OPEN: AtomicUsize = AtomicUsize::new(0);
+    static ALONE: AtomicUsize = AtomicUsize::new(0);
     let tickers: Vec<String> = ('A'..='Z').map(String::from).collect();
     let mut market = Market::at(NOW);
     for ticker in &tickers {
@@ -163,14 +164,11 @@ fn tickers_are_still_requested_ahead_after_the_limit_was_found() {
     }
     market.plan(PlanFloor::On(date(2024, 11, 20)), PartialCoverage::Refused);
     let mut scenario = Scenario::new(market, &tickers.join(","), "stock_prices", "2014-01-02");
-    let (open, alone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let result = alone.clone();
-    scenario.api.inject_faults(move |_, request| {
-        let (open, alone) = (open.clone(), alone.clone());
-        let slow = Fault::changed(move |body| {
-            alone.fetch_add(usize::from(open.fetch_add(1, Ordering::Relaxed) == 0), Ordering::Relaxed);
+    scenario.api.inject_faults(|_, request| {
+        let slow = Fault::changed(|body| {
+            ALONE.fetch_add(usize::from(OPEN.fetch_add(1, Ordering::Relaxed) == 0), Ordering::Relaxed);
             thread::sleep(Duration::from_millis(20));
-            open.fetch_sub(1, Ordering::Relaxed);
+            OPEN.fetch_sub(1, Ordering::Relaxed);
             body
         });
         request.path.contains("/2024-11-20/").then_some(slow)
@@ -178,7 +176,7 @@ fn tickers_are_still_requested_ahead_after_the_limit_was_found() {
     scenario.sync(NOW);
     assert_eq!(scenario.table.rows.len(), tickers.len());
     // Those that were sent before it was found are of no use, and must not take the places of others.
-    assert!(result.load(Ordering::Relaxed) < tickers.len() / 2, "one after another");
+    assert!(ALONE.load(Ordering::Relaxed) < tickers.len() / 2, "one after another");
 }
 
 #[test]
