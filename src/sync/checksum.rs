@@ -66,7 +66,7 @@ pub(crate) fn event_checksum(page: &EventPage, row: &EventRow, fields: &[Field])
         sum = match field.kind {
             FieldKind::Text | FieldKind::Date => xxh3_64_with_seed(text(span).as_bytes(), seed),
             FieldKind::Price | FieldKind::Number | FieldKind::Integer => {
-                xxh3_64_with_seed(&value_of(&page.text, span).to_le_bytes(), seed)
+                xxh3_64_with_seed(&shortest(page.text(span)).to_le_bytes(), seed)
             }
         };
     }
