@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use crate::fields::{BAR_FIELDS, FieldKind};
 
@@ -29,8 +30,13 @@ impl Span {
 
     /// The span's part of its page's text.
     pub(crate) fn in_text(self, text: &str) -> &str {
+        text.get(self.range()).unwrap_or("null")
+    }
+
+    /// Its place in the text.
+    pub(crate) fn range(self) -> Range<usize> {
         let at = self.at as usize;
-        text.get(at..at + self.length.get() as usize).unwrap_or("null")
+        at..at + self.length.get() as usize
     }
 }
 

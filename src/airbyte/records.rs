@@ -9,7 +9,6 @@ use crate::calendar::{DAY_MS, DateRange};
 use crate::events::{EventPage, EventRow};
 use crate::fields::{BAR_FIELDS, Field};
 use crate::streams::Stream;
-use crate::timespan::Timespan;
 
 /// Bars that are to be emitted, with what all of them have in common.
 #[derive(Clone, Copy)]
@@ -31,29 +30,35 @@ pub(crate) struct RecordBatch<'a> {
 impl RecordBatch<'_> {
     /// Appends a line for each bar to `buffer`; `emitted_at` is in epoch milliseconds.
     pub(crate) fn render(&self, emitted_at: i64, buffer: &mut Vec<u8>) {
-        let RecordBatch { stream, page, calendar, adjusted, .. } = *self;
-        let prefix = format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":""#, stream.name);
-        let suffix = format!(",\"adjusted\":{adjusted}}},\"emitted_at\":{emitted_at}}}}}\n");
-        let names = BAR_FIELDS.map(|field| format!(r#","{}":"#, field.name));
+        let suffix = format!(",\"adjusted\":{}}},\"emitted_at\":{emitted_at}}}}}\n", self.adjusted);
+        let names =
+            BAR_FIELDS.map(|field| format!(r#","{}":"#, field.name)).map(|name| (format!("{name:16}"), name.len()));
         let ticker = self.ticker.map(|ticker| serde_json::Value::from(ticker).to_string());
-        let (mut date, mut timestamp) = (DateCache::default(), TimestampCache::default());
+        let (text, mut head) = (self.page.text.as_bytes(), Head::default());
         for bar in self.bars {
-            let mut push = |text: &str| buffer.extend_from_slice(text.as_bytes());
-            push(&prefix);
-            push(date.text(bar.cursor, calendar));
-            if stream.timespan.is_intraday() {
-                push(r#"","timestamp":""#);
-                push(timestamp.text(bar.cursor));
+            buffer.extend_from_slice(head.text(self, bar.cursor));
+            let ticker = ticker.as_deref().or(bar.ticker.map(|ticker| self.page.text(ticker)));
+            buffer.extend_from_slice(ticker.unwrap_or("null").as_bytes());
+            for ((name, length), value) in names.iter().zip(bar.values) {
+                push(buffer, name.as_bytes(), 0..*length);
+                match value {
+                    Some(value) => push(buffer, text, value.range()),
+                    None => buffer.extend_from_slice(b"null"),
+                }
             }
-            push(r#"","stock_ticker":"#);
-            push(ticker.as_deref().or(bar.ticker.map(|ticker| page.text(ticker))).unwrap_or("null"));
-            for (name, value) in names.iter().zip(bar.values) {
-                push(name);
-                push(value.map_or("null", |value| page.text(value)));
-            }
-            push(&suffix);
+            buffer.extend_from_slice(suffix.as_bytes());
         }
     }
+}
+
+/// Appends a part of a text, most likely a short one: sixteen bytes are copied in less time than as many as there are.
+fn push(buffer: &mut Vec<u8>, text: &[u8], part: Range<usize>) {
+    let end = buffer.len() + part.len();
+    match text.get(part.start..).and_then(|rest| rest.first_chunk::<16>()) {
+        Some(bytes) if part.len() <= bytes.len() => buffer.extend_from_slice(bytes),
+        _ => buffer.extend_from_slice(&text[part]),
+    }
+    buffer.truncate(end);
 }
 
 /// Appends the line of a split or dividend with these fields to `buffer`; `emitted_at` is in epoch milliseconds.
@@ -80,45 +85,43 @@ pub(crate) fn render_event(
     push(format_args!("}},\"emitted_at\":{emitted_at}}}}}\n"));
 }
 
-/// The day of the bars, formatted again only when it changes.
+/// What lines begin with. From one bar of a day to the next, only the time of day differs.
 #[derive(Default)]
-struct DateCache {
+struct Head {
+    text: Vec<u8>,
+    /// Where the time of day begins.
+    time: usize,
+    /// The cursors for which all else is right.
     cursors: Range<i64>,
-    text: String,
 }
 
-impl DateCache {
-    fn text(&mut self, cursor: i64, calendar: BarCalendar) -> &str {
-        if !self.cursors.contains(&cursor) {
-            let date = calendar.date(cursor);
-            self.cursors = calendar.cursors(DateRange::day(date));
-            self.text = date.to_string();
-        }
-        &self.text
-    }
-}
-
-/// A timestamp in UTC as RFC 3339, of which only the time of day is formatted again while the day stays the same.
-#[derive(Default)]
-struct TimestampCache {
-    day: Option<i64>,
-    text: String,
-}
-
-impl TimestampCache {
-    /// The same as [`Timespan::cursor_text`].
-    fn text(&mut self, cursor: i64) -> &str {
+impl Head {
+    /// The line of a bar up to the ticker.
+    fn text(&mut self, batch: &RecordBatch<'_>, cursor: i64) -> &[u8] {
         const SECOND: i64 = 1_000;
-        let (day, time) = (cursor.div_euclid(DAY_MS), cursor.rem_euclid(DAY_MS));
-        if self.day != Some(day) || time % SECOND != 0 {
-            self.text = Timespan::Hour.cursor_text(cursor);
-            self.day = Some(day);
-        } else {
+        let (RecordBatch { stream, calendar, .. }, time) = (batch, cursor.rem_euclid(DAY_MS));
+        if !self.cursors.contains(&cursor) || time % SECOND != 0 {
+            let date = calendar.date(cursor);
+            let (days, midnight) = (calendar.cursors(DateRange::day(date)), cursor - time);
+            self.cursors = days.start.max(midnight)..days.end.min(midnight + DAY_MS);
+            let mut text =
+                format!(r#"{{"type":"RECORD","record":{{"stream":"{}","data":{{"date":"{date}"#, stream.name);
+            if stream.timespan.is_intraday() {
+                text += r#"","timestamp":""#;
+                self.time = text.len() + "2023-07-31T".len();
+                text += &stream.timespan.cursor_text(cursor);
+            }
+            self.text = (text + r#"","stock_ticker":"#).into_bytes();
+            if time % SECOND != 0 {
+                // Its time of day is longer than others.
+                self.cursors = 0..0;
+            }
+        } else if stream.timespan.is_intraday() {
             let seconds = time / SECOND;
-            let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
-            let [h, m, s] = time.map(|number| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8].map(char::from));
-            self.text.truncate("2023-07-31T".len());
-            self.text.extend([h[0], h[1], ':', m[0], m[1], ':', s[0], s[1], 'Z']);
+            let numbers = [seconds / 3_600, seconds / 60 % 60, seconds % 60];
+            for (digits, number) in self.text[self.time..].chunks_mut("00:".len()).zip(numbers) {
+                (digits[0], digits[1]) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
+            }
         }
         &self.text
     }
@@ -128,20 +131,54 @@ impl TimestampCache {
 mod tests {
     use super::*;
 
+    use crate::calendar::{Zone, utc_date};
+    use crate::streams::STREAMS;
+    use crate::timespan::Timespan;
+
     #[test]
-    fn a_timestamp_is_the_cursors_text() {
-        let mut timestamp = TimestampCache::default();
-        for cursor in [
+    fn a_line_says_the_time_and_the_day_of_its_own_bar() {
+        let stream = STREAMS.iter().find(|stream| stream.timespan == Timespan::Minutes(1)).unwrap();
+        let page = Page { text: "1".to_owned(), rows: Vec::new(), unusable: Vec::new(), next_url: None };
+        // 20:00 in New York is midnight in UTC.
+        let moments = [
             1_690_790_400_000,
             1_690_790_460_000,
             1_690_847_999_000,
             1_690_848_000_000,
             1_690_848_000_500,
             1_690_848_001_000,
+            1_690_862_399_000,
+            1_690_862_400_000,
+            1_690_862_459_000,
+            1_690_790_400_000,
             -1_000,
             0,
-        ] {
-            assert_eq!(timestamp.text(cursor), Timespan::Minutes(1).cursor_text(cursor));
+        ];
+        let bars = moments.map(|cursor| Bar { cursor, ticker: None, values: Default::default() });
+        for zone in [Zone::NewYork, Zone::Utc] {
+            let calendar = BarCalendar { timespan: stream.timespan, zone };
+            let batch = RecordBatch { stream, page: &page, bars: &bars, ticker: Some("A"), adjusted: true, calendar };
+            let mut lines = Vec::new();
+            batch.render(0, &mut lines);
+            let lines = String::from_utf8(lines).unwrap();
+            assert_eq!(lines.lines().count(), moments.len());
+            for (line, cursor) in lines.lines().zip(moments) {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let data = &line["record"]["data"];
+                assert_eq!(data["timestamp"], stream.timespan.cursor_text(cursor));
+                assert_eq!(data["date"], calendar.date(cursor).to_string());
+                assert!(zone != Zone::Utc || data["date"] == utc_date(cursor).to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_any_length_is_appended() {
+        let text = "0123456789".repeat(4);
+        for range in [0..0, 0..1, 3..18, 3..19, 3..20, 23..24, 24..40, 25..40, 39..40, 40..40] {
+            let mut buffer = b"before".to_vec();
+            push(&mut buffer, text.as_bytes(), range.clone());
+            assert_eq!(buffer, format!("before{}", &text[range]).into_bytes());
         }
     }
 }

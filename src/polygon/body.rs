@@ -4,6 +4,7 @@ use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::{Decompressor, crc32};
+use memchr::memmem;
 
 /// The most bytes of a body as received. A page of 50,000 bars has 2 MB, or 6 MB without compression.
 pub(super) const MAX_RECEIVED_BYTES: usize = 16 << 20;
@@ -69,12 +70,12 @@ fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
 /// Decompresses gzip with a single member, which ends with the checksum and the size of the result; `None` if it is
 /// anything else. A page of 50,000 bars (4.8 MB) takes 5 ms instead of flate2's 12, of about 15 ms for the whole page.
 fn gunzip_single(bytes: &[u8]) -> Option<Vec<u8>> {
-    // This may find the beginning of another member where there is none, which only costs time.
-    if bytes.split(|byte| *byte == 0x1f).skip(2).any(|rest| rest.starts_with(&[0x8b, 8])) {
+    let (members, end) = bytes.split_last_chunk::<8>()?;
+    // Another member that ends in the same way has the same text; any other one differs from the checksum or the size.
+    if memmem::find(members, end).is_some() {
         return None;
     }
-    let (checksum, size) = bytes.last_chunk::<8>()?.split_at(4);
-    let [checksum, size] = [checksum, size].map(|part| part.first_chunk().map(|part| u32::from_le_bytes(*part)));
+    let [checksum, size] = [&end[..4], &end[4..]].map(|part| part.first_chunk().map(|part| u32::from_le_bytes(*part)));
     let size = size? as usize;
     // Deflate makes nothing more than about a thousand times smaller.
     if size > MAX_BYTES.min(bytes.len() * 1_100) {

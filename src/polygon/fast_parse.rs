@@ -6,7 +6,7 @@
 //! not recognize (another key, a null, white space, a number that might be out of range) it leaves to that parser, and a
 //! property test holds the two together.
 
-use crate::bars::{Bar, BarValues, Span, has_prices};
+use crate::bars::{Bar, Span, has_prices};
 use crate::fields::{BAR_FIELDS, FieldKind};
 
 /// The bars of the top-level list `results` of a JSON object, and the rest of the object with an empty list instead; in a
@@ -24,11 +24,13 @@ pub(super) fn parse(text: &str, is_of_market: bool) -> Option<(Vec<Bar>, String)
     let keys = BAR_FIELDS.map(|field| key(field.key));
     let mut at = begin;
     loop {
-        let (bar, end) = bar(text, at, &keys)?;
+        // Filled in its place: a copy of it would wait for its parts to be written.
+        bars.push(Bar { cursor: 0, ticker: None, values: [None; BAR_FIELDS.len()] });
+        let bar = bars.last_mut()?;
+        let end = read_bar(text, at, &keys, bar)?;
         if is_of_market && bar.ticker.is_none() {
             return None;
         }
-        bars.push(bar);
         at = end + 1;
         match text.as_bytes().get(end)? {
             b',' => {}
@@ -46,34 +48,40 @@ fn key(name: &str) -> Key {
     [letters.next().unwrap_or(0), letters.next().unwrap_or(0)]
 }
 
-/// The bar that begins at `at`, and where it ends; `keys` are those of [`BAR_FIELDS`].
-fn bar(text: &str, at: usize, keys: &[Key; BAR_FIELDS.len()]) -> Option<(Bar, usize)> {
+/// Reads the bar that begins at `at` into an empty one, and returns where it ends; `keys` are those of [`BAR_FIELDS`].
+fn read_bar(text: &str, at: usize, keys: &[Key; BAR_FIELDS.len()], bar: &mut Bar) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = expect(bytes, at, b"{\"")?;
-    let (mut cursor, mut ticker, mut values): (_, _, BarValues) = (None, None, Default::default());
+    let mut start = None;
     loop {
         let (key, begin) = match *bytes.get(at..at + 4)? {
             [only, b'"', b':', _] => ([only, 0], at + 3),
             [first, second, b'"', b':'] => ([first, second], at + 4),
             _ => return None,
         };
-        let end = if key == [b'T', 0] { string(bytes, begin)? } else { number(bytes, begin)? };
-        let is_repeated = match key {
-            [b't', 0] => cursor.replace(text[begin..end].parse().ok()?).is_some(),
-            [b'T', 0] => ticker.replace(Span::between(begin, end)?).is_some(),
+        let (end, is_repeated) = match key {
+            [b't', 0] => {
+                let (end, value) = whole(bytes, begin)?;
+                (end, start.replace(value).is_some())
+            }
+            [b'T', 0] => {
+                let end = string(bytes, begin)?;
+                (end, bar.ticker.replace(Span::between(begin, end)?).is_some())
+            }
             key => {
                 let place = keys.iter().position(|known| *known == key)?;
                 let is_integer = BAR_FIELDS[place].kind == FieldKind::Integer;
-                if is_integer && !bytes[begin..end].iter().all(u8::is_ascii_digit) {
-                    return None;
-                }
-                values[place].replace(Span::between(begin, end)?).is_some()
+                let end = if is_integer { whole(bytes, begin)?.0 } else { number(bytes, begin)? };
+                (end, bar.values[place].replace(Span::between(begin, end)?).is_some())
             }
         };
         match bytes.get(end)? {
             _ if is_repeated => return None,
             b',' => at = expect(bytes, end + 1, b"\"")?,
-            b'}' if has_prices(&values) => return Some((Bar { cursor: cursor?, ticker, values }, end + 1)),
+            b'}' if has_prices(&bar.values) => {
+                bar.cursor = start?;
+                return Some(end + 1);
+            }
             _ => return None,
         }
     }
@@ -96,7 +104,7 @@ fn string(bytes: &[u8], at: usize) -> Option<usize> {
 /// (about 1e308).
 const MAX_MANTISSA: usize = 200;
 
-/// Where the JSON number (RFC 8259, 6) ends that begins at `at`; `None` also if it might be out of range.
+/// Where the JSON number (RFC 8259, 6) ends that begins at `begin`; `None` also if it might be out of range.
 fn number(bytes: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin + usize::from(bytes.get(begin) == Some(&b'-'));
     at = if bytes.get(at) == Some(&b'0') { at + 1 } else { digits(bytes, at)? };
@@ -118,13 +126,44 @@ fn number(bytes: &[u8], begin: usize) -> Option<usize> {
 
 /// Where the digits end that begin at `at`, of which there is at least one.
 fn digits(bytes: &[u8], at: usize) -> Option<usize> {
-    let count = bytes.get(at..)?.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (rest, is_other) = (bytes.get(at..)?, |byte: &u8| !byte.is_ascii_digit());
+    // The compiler makes more of a known number of bytes.
+    let count = rest.first_chunk::<16>().and_then(|first| first.iter().position(is_other));
+    let count = count.or_else(|| rest.iter().position(is_other))?;
     (count > 0).then_some(at + count)
+}
+
+/// Where the whole number ends that begins at `begin`, and its value; `None` also if it is negative or too large.
+fn whole(bytes: &[u8], begin: usize) -> Option<(usize, i64)> {
+    const MAX_LENGTH: usize = 18;
+    let (mut end, mut value) = (begin, 0_i64);
+    while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        end += 1;
+    }
+    let length = end - begin;
+    ((1..=MAX_LENGTH).contains(&length) && (bytes[begin] != b'0' || length == 1)).then_some((end, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_has_a_value_unless_it_might_be_too_large() {
+        for (text, expected) in [
+            ("0,", Some((1, 0))),
+            ("1690790400000}", Some((13, 1_690_790_400_000))),
+            ("999999999999999999", Some((18, 999_999_999_999_999_999))),
+            ("1000000000000000000,", None),
+            ("01,", None),
+            ("-1,", None),
+            (",", None),
+            ("", None),
+        ] {
+            assert_eq!(whole(text.as_bytes(), 0), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_number_ends_where_it_does_and_is_refused_where_it_might_be_out_of_range() {
