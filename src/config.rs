@@ -395,8 +395,6 @@ api_url: "ftp://api.polygon.io" must begin with https://"#;
         for (list, expected) in [
             ("TSLA AAPL", "separate tickers with commas: TSLA, AAPL"),
             ("MSFT, TSLA\tAAPL", "separate tickers with commas: TSLA, AAPL"),
-            ("^GSPC", "\"^GSPC\" is not in Polygon.io's notation (did you mean I:SPX?)"),
-            ("$AAPL", "\"$AAPL\" is not in Polygon.io's notation (did you mean AAPL?)"),
             ("..", "\"..\" is not in Polygon.io's notation"),
             (
                 "NASDAQ:TSLA",

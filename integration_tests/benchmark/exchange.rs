@@ -12,20 +12,21 @@ pub(crate) const MINUTES_PER_SESSION: usize = 960;
 
 pub(crate) const BARS_PER_PAGE: usize = 50_000;
 
+/// The number of stocks in the whole market: S0, S1, …
+const STOCKS: usize = 12_000;
+
 const MINUTE: i64 = 60_000;
 
 /// The API's data and its behaviour.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    /// The number of stocks in the whole market: S0, S1, …
-    pub(crate) stocks: usize,
     /// The number of minutes on a page.
     pub(crate) bars_per_page: usize,
 }
 
 impl Default for Exchange {
     fn default() -> Exchange {
-        Exchange { stocks: 12_000, bars_per_page: BARS_PER_PAGE }
+        Exchange { bars_per_page: BARS_PER_PAGE }
     }
 }
 
@@ -60,7 +61,7 @@ impl Exchange {
                 };
                 self.range(&range)
             }
-            ["v2", "aggs", "grouped", .., day] => self.market(day.parse()?),
+            ["v2", "aggs", "grouped", .., day] => market(day.parse()?),
             _ => anyhow::bail!("no answer to {target}"),
         }
     }
@@ -83,20 +84,20 @@ impl Exchange {
             r#"{{"ticker":"{ticker}","queryCount":{count},"resultsCount":{count},"adjusted":true,"results":[{rows}],"status":"OK","request_id":"0","count":{count}{next_url}}}"#
         ))
     }
+}
 
-    fn market(&self, day: Date) -> Result<String> {
-        let close = new_york_midnight(day) + 16 * 60 * MINUTE;
-        let mut rows = String::new();
-        for number in 0..self.stocks {
-            rows.push_str(if number == 0 { "" } else { "," });
-            let seed = (number * 10_000) as u64 + day.num_days_from_ce() as u64;
-            write_bar(&mut rows, &format!(r#""T":"S{number}","#), close, seed)?;
-        }
-        let count = self.stocks;
-        Ok(format!(
-            r#"{{"queryCount":{count},"resultsCount":{count},"adjusted":false,"results":[{rows}],"status":"OK","request_id":"0","count":{count}}}"#
-        ))
+/// All stocks on a day.
+fn market(day: Date) -> Result<String> {
+    let close = new_york_midnight(day) + 16 * 60 * MINUTE;
+    let mut rows = String::new();
+    for number in 0..STOCKS {
+        rows.push_str(if number == 0 { "" } else { "," });
+        let seed = (number * 10_000) as u64 + day.num_days_from_ce() as u64;
+        write_bar(&mut rows, &format!(r#""T":"S{number}","#), close, seed)?;
     }
+    Ok(format!(
+        r#"{{"queryCount":{STOCKS},"resultsCount":{STOCKS},"adjusted":false,"results":[{rows}],"status":"OK","request_id":"0","count":{STOCKS}}}"#
+    ))
 }
 
 fn starts(range: &Range, to: i64) -> impl Iterator<Item = i64> + use<> {

@@ -119,18 +119,13 @@ fn empty_catalog_reads_nothing() {
 
 #[test]
 fn days_on_several_pages_are_one_block() {
-    let api = api();
-    api.market().page_size = 2;
-    let mut connector = Connector::new(&api, "TSLA");
-    for sync_mode in ["incremental", "full_refresh"] {
-        connector.stream("stock_prices", sync_mode);
-        let output = connector.run_at(NOW, "read").succeeded();
-        assert_eq!(output.records().len(), 5);
-        assert_eq!(output.last_state()["TSLA"]["date"], "2020-12-21");
-        let requests = api.take_requests();
-        assert_eq!(requests.len(), 6, "three pages, requested again because a split may have come in between");
-        assert!(requests.iter().all(|request| request.query.contains("adjusted=true")));
-    }
+    let mut tsla = scenario("2020-12-15");
+    tsla.api.market().page_size = 2;
+    let output = tsla.sync(NOW);
+    assert_eq!((output.records().len(), &output.last_state()["TSLA"]["date"]), (5, &json!("2020-12-21")));
+    let requests = tsla.requests();
+    assert_eq!(requests.len(), 6, "three pages, requested again because a split may have come in between");
+    assert!(requests.iter().all(|request| request.query.contains("adjusted=true")));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The reach of a failure: one ticker's stops no other; a wrong key or an outage ends the run.
+//! The reach of a failure: one ticker's stops no other, nor does a slow one; a wrong key or an outage ends the run.
 
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ fn one_tickers_failure_leaves_the_others_alone() {
     output.assert_failure("transient_error", &["BAD: ", "WORSE: "]);
     assert!(!output.failure().1.contains("MSFT"));
     assert_eq!(output.logs("ERROR").len(), 2);
+}
+
+#[test]
+fn slow_ticker_holds_up_no_request_of_the_others_and_records_stay_in_order() {
+    let tickers: Vec<&str> = "SLOW A B C D E F G H I J K L M N O P Q R S T".split(' ').collect();
+    let api = FakeApi::start(two_days(&tickers));
+    let server = api.clone();
+    api.inject_faults(move |_, request| is_about(request, &["SLOW"]).then(|| Fault::held_until(&server, 8)));
+    let output = read(&api, &tickers).succeeded();
+    assert_eq!(tickers_read(&output), tickers);
+    assert_eq!(api.take_requests().len(), 21, "seven others went out before the first response");
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use chrono::Days;
-
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Connector;
-use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
+use crate::support::days::{Date, date, midnight, zone_of};
 use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, TradedBar, weekdays};
 use crate::support::scenario::Scenario;
@@ -18,21 +16,16 @@ const STREAM: &str = "stock_prices_by_hour";
 fn market(ticker: &str, first: Date, page_size: usize) -> Market {
     let mut market = Market::at(NOW);
     market.page_size = page_size;
-    let days = u64::try_from((date(2026, 11, 20) - first).num_days()).expect("a first day before");
+    let days = usize::try_from((date(2026, 11, 20) - first).num_days()).expect("a first day before");
     let bar = TradedBar::closing_at(200.0);
-    if ticker.starts_with("X:") {
-        for day in (0..days).map(|number| first + Days::new(number)) {
-            for hour in [0, 12] {
-                let start = midnight(zone_of(ticker), day) + hour * 3_600_000;
-                market.bar(BarSize::HOUR, ticker, start, bar);
-            }
-        }
+    let (days, hours): (Vec<Date>, _) = if ticker.starts_with("X:") {
+        (first.iter_days().take(days).collect(), [0, 12])
     } else {
-        for day in weekdays(first, days) {
-            for hour in [10, 15] {
-                market.bar(BarSize::HOUR, ticker, new_york_time(day, hour, 0), bar);
-            }
-        }
+        (weekdays(first, days as u64).collect(), [10, 15])
+    };
+    for (day, hour) in days.into_iter().flat_map(|day| hours.map(|hour| (day, hour))) {
+        let start = midnight(zone_of(ticker), day) + hour * 3_600_000;
+        market.bar(BarSize::HOUR, ticker, start, bar);
     }
     market
 }

@@ -167,11 +167,9 @@ fn split_that_is_entered_late_is_noticed_within_two_weeks() {
             name: "the first bar is gone",
             before: |scenario| {
                 scenario.sync("2026-11-20T12:00:00Z");
-                let mut market = scenario.api.market();
-                let bars = market.bars.values_mut();
-                bars.for_each(|bars| {
+                for bars in scenario.api.market().bars.values_mut() {
                     bars.retain(|start, _| *start >= new_york_time(date(2026, 6, 1), 12, 0));
-                });
+                }
             },
             true_from: "2026-06-02",
             ..LATE_SPLIT

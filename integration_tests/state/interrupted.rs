@@ -52,28 +52,25 @@ fn killed_after(connector: &Connector, bytes: usize) -> Output {
 
 #[test]
 fn run_that_is_killed_anywhere_is_resumed_with_nothing_missing() {
-    assert_resumes_after_kills("incremental", 10);
-    assert_resumes_after_kills("full_refresh", 5);
-}
-
-fn assert_resumes_after_kills(sync_mode: &str, points: usize) {
-    let api = FakeApi::start(market());
-    let mut connector = connector(&api.url());
-    connector.stream("stock_prices_by_minute", sync_mode);
-    let whole = connector.run_binary("read").succeeded();
-    let mut truth = Destination::default();
-    assert_eq!((truth.load(&whole), truth.rows.len()), (0, 1_400));
-    for point in 0..points {
-        let after = whole.text.len() * point / points + point * 37 % 91;
-        let killed = killed_after(&connector, after.min(whole.text.len() - 200));
-        let mut destination = Destination::default();
-        destination.load(&killed);
-        if !killed.states().is_empty() {
-            connector.resume_from(&killed);
+    for (sync_mode, points) in [("incremental", 10), ("full_refresh", 5)] {
+        let api = FakeApi::start(market());
+        let mut connector = connector(&api.url());
+        connector.stream("stock_prices_by_minute", sync_mode);
+        let whole = connector.run_binary("read").succeeded();
+        let mut truth = Destination::default();
+        assert_eq!((truth.load(&whole), truth.rows.len()), (0, 1_400));
+        for point in 0..points {
+            let after = whole.text.len() * point / points + point * 37 % 91;
+            let killed = killed_after(&connector, after.min(whole.text.len() - 200));
+            let mut destination = Destination::default();
+            destination.load(&killed);
+            if !killed.states().is_empty() {
+                connector.resume_from(&killed);
+            }
+            destination.load(&connector.run_binary("read").succeeded());
+            assert_eq!(destination.differences(&truth), [""; 0], "{sync_mode}, killed after {after} bytes");
+            connector.state = None;
         }
-        destination.load(&connector.run_binary("read").succeeded());
-        assert_eq!(destination.differences(&truth), [""; 0], "{sync_mode}, killed after {after} bytes");
-        connector.state = None;
     }
 }
 

@@ -47,15 +47,6 @@ fn state_in_the_future_is_kept_regardless_of_the_start_date() {
 }
 
 #[test]
-fn read_continues_after_the_date_of_the_tutorials_state() {
-    let mut connector = Connector::new(&api(), "TSLA");
-    connector.state = Some(json!({"stock_prices": {"date": "2020-12-17"}}));
-    let output = connector.run_at(NOW, "read").succeeded();
-    // Rows up to that date are assumed to have been emitted.
-    assert_eq!(output.dates(), ["2020-12-18", "2020-12-21"]);
-}
-
-#[test]
 fn tutorials_state_survives_a_sync_that_fails() {
     for failing in ["/", "AAPL", "TSLA"] {
         let mut both = scenario("AAPL,TSLA");

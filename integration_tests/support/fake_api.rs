@@ -104,7 +104,7 @@ fn trickle(byte: u8, pause: Duration, send: &mut impl FnMut(&[u8]) -> bool) -> b
 }
 
 /// A whole HTTP answer: status, header lines (each with its `\r\n`) and body.
-pub fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{headers}\r\n", body.len()).into_bytes();
     answer.extend_from_slice(body);
     answer

@@ -68,14 +68,6 @@ fn output_of_a_read_that_was_cut_off_is_a_state() {
 }
 
 #[test]
-fn state_of_another_kind_is_refused_with_what_to_do() {
-    let expected =
-        "unknown stream \"TSLA\". Expected the STATE messages of an earlier read. To start over, omit --state";
-    let connector = Connector::new(&api(), "TSLA");
-    run(&with_state(&connector, r#"{"TSLA":{}}"#)).assert_failure("config_error", &[expected]);
-}
-
-#[test]
 fn output_of_discover_is_a_catalog() {
     let mut connector = Connector::new(&api(), "TSLA");
     // The warning about this property is in the output of discover.

@@ -139,21 +139,8 @@ mod tests {
     fn a_line_says_the_time_and_the_day_of_its_own_bar() {
         let stream = STREAMS.iter().find(|stream| stream.timespan == Timespan::Minutes(1)).unwrap();
         let page = Page { text: "1".to_owned(), rows: Vec::new(), unusable: Vec::new(), next_url: None };
-        // 20:00 in New York is midnight in UTC.
-        let moments = [
-            1_690_790_400_000,
-            1_690_790_460_000,
-            1_690_847_999_000,
-            1_690_848_000_000,
-            1_690_848_000_500,
-            1_690_848_001_000,
-            1_690_862_399_000,
-            1_690_862_400_000,
-            1_690_862_459_000,
-            1_690_790_400_000,
-            -1_000,
-            0,
-        ];
+        // 19:00 in New York is midnight in UTC.
+        let moments = [-7_200_000, -1_000, 0, 500, 1_000, 17_999_000, 18_000_000, 18_059_000, 17_000_000, -7_200_000];
         let bars = moments.map(|cursor| Bar { cursor, ticker: None, values: Default::default() });
         for zone in [Zone::NewYork, Zone::Utc] {
             let calendar = BarCalendar { timespan: stream.timespan, zone };

@@ -133,6 +133,7 @@ fn invalid(what: &str, error: &anyhow::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::FailureType;
     use serde_json::json;
     use std::io::Write;
 
@@ -252,5 +253,9 @@ mod tests {
                           the stream's data).";
             assert!(message.ends_with(remedy), "{message}");
         }
+        let of_ticker = StateFile::parse(&json!({"TSLA": {}})).unwrap_err();
+        let is_config_error = of_ticker.failure_type == FailureType::ConfigError;
+        let begin = r#"Invalid state file: unknown stream "TSLA". Expected "#;
+        assert!(is_config_error && of_ticker.message.starts_with(begin), "{of_ticker:?}");
     }
 }

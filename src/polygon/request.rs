@@ -287,11 +287,9 @@ mod tests {
 
     #[test]
     fn next_url_may_spell_the_ticker_in_its_own_way() {
-        let next_url =
-            "https://api.polygon.io/v2/aggs/ticker/X:BTCUSD/range/1/minute/1690791480000/1690847999999?cursor=x";
-        let next = minutes("X:BTCUSD").follow(next_url).unwrap();
-        let expected = "/v2/aggs/ticker/X%3ABTCUSD/range/1/minute/1690791480000/1690847999999?cursor=x&adjusted=false";
-        assert_eq!(next.target, expected);
+        let url = |ticker| format!("/v2/aggs/ticker/{ticker}/range/1/minute/1690791480000/1690847999999?cursor=x");
+        let next = minutes("X:BTCUSD").follow(&url("X:BTCUSD")).unwrap();
+        assert_eq!(next.target, url("X%3ABTCUSD") + "&adjusted=false");
     }
 
     #[test]

@@ -167,8 +167,7 @@ mod tests {
 
     /// The texts of a value of all bars of a page.
     fn values<'p>(page: &'p Page, name: &str) -> Vec<Option<&'p str>> {
-        let place = BAR_FIELDS.iter().position(|field| field.name == name).unwrap();
-        page.rows.iter().map(|bar| bar.values[place].map(|span| page.text(span))).collect()
+        page.rows.iter().map(|bar| value(&page.text, bar, name)).collect()
     }
 
     /// What a text is taken for with the fast path, and without.

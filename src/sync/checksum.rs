@@ -128,16 +128,12 @@ mod tests {
     fn checksums_are_of_values_not_of_formats() {
         for (one, other) in [
             ("695", "695.0"),
-            ("1.81724024e+08", "181724024"),
             ("258.630", "258.63"),
             ("690", "690.00"),
             ("0", "-0.0"),
             ("-0", "0.00"),
             ("-1.50", "-1.5"),
-            ("0.001", "1E-3"),
-            ("1e2", "100"),
             ("1234567890123456", "1.234567890123456e15"),
-            ("0.00000000000000012", "1.2e-16"),
         ] {
             assert_eq!(value(one), value(other), "{one} and {other}");
         }
@@ -156,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_number_is_the_same_in_any_form_and_at_the_end_of_a_text(
-            number in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,17})?(e-?[0-9]{1,2})?",
+            number in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?",
         ) {
             let double: f64 = number.parse().unwrap();
             let scientific = format!("{double:e}");

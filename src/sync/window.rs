@@ -115,15 +115,6 @@ mod tests {
     }
 
     #[test]
-    fn intraday_bars_of_a_day_lie_between_its_midnights_in_the_markets_zone() {
-        let cursors = MINUTES.cursors(DateRange::day(date("2024-03-10")));
-        assert_eq!(cursors.start, at("2024-03-10T05:00:00Z").timestamp_millis());
-        assert_eq!(cursors.end, at("2024-03-11T04:00:00Z").timestamp_millis(), "23 hours: summer time begins");
-        let crypto = BarCalendar { zone: Zone::Utc, ..MINUTES }.cursors(DateRange::day(date("2024-03-10")));
-        assert_eq!(crypto.start, at("2024-03-10T00:00:00Z").timestamp_millis());
-    }
-
-    #[test]
     fn a_week_that_begins_before_the_first_day_belongs() {
         let days = DateRange { from: date("2026-11-18"), to: date("2026-11-21") };
         assert!(WEEKS.cursors(days).contains(&utc_midnight(date("2026-11-15"))));

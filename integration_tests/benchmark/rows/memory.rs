@@ -44,7 +44,7 @@ pub(crate) fn of_tickers(bench: &Bench) -> Result<()> {
 
 /// Four tickers, each with a page of 40 MB of JSON.
 pub(crate) fn of_large_pages(bench: &Bench) -> Result<()> {
-    let exchange = Exchange { bars_per_page: 1_000_000, ..Exchange::default() };
+    let exchange = Exchange { bars_per_page: 1_000_000 };
     let server = Server::start(exchange, NETWORK)?;
     let sessions = 400_000 / MINUTES_PER_SESSION as u64;
     let first_day = date(2020, 1, 6);
