@@ -253,17 +253,18 @@ mod tests {
     #[test]
     fn silence_ends_after_the_read_timeout_and_a_trickle_after_the_total() {
         let policy = RequestPolicy {
-            read_timeout: Duration::from_millis(200),
-            total_timeout: Duration::from_millis(600),
+            read_timeout: Duration::from_millis(300),
+            total_timeout: Duration::from_millis(700),
             ..RequestPolicy::SYNC
         };
-        for (trickles, least) in [(false, 190), (true, 550)] {
-            let server = test_server::start_slow(trickles, Duration::from_millis(100));
+        for (trickles, least) in [(false, 290), (true, 650)] {
+            // A loaded machine may hold a piece up, but hardly for the whole of the read timeout.
+            let server = test_server::start_slow(trickles, Duration::from_millis(20));
             let http = http(&server.origin, policy);
             let started = std::time::Instant::now();
             assert!(http.send(&tsla()).unwrap_err().is_unavailable());
             let took = started.elapsed().as_millis();
-            assert!((least..4_000).contains(&took), "{trickles}: {took} ms");
+            assert!((least..20_000).contains(&took), "{trickles}: {took} ms");
         }
     }
 
