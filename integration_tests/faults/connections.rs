@@ -12,7 +12,7 @@ fn silence_after_the_head_is_retried_and_reported_if_it_lasts() {
         let api = FakeApi::start(three_pages());
         api.inject_faults(move |number, _| (number == 1 || lasts && number > 1).then_some(Fault::Stall));
         let mut connector = connector(&api);
-        connector.read_timeout = Duration::from_millis(250);
+        connector.read_timeout = Duration::from_millis(500);
         let output = connector.run_at(NOW, "read");
         assert_eq!(output.records().len(), if lasts { 0 } else { 6 });
         let requests = if lasts { 7 } else { REQUESTS + 1 };
