@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str, is_of_market: bool) -> Option<(Vec<Bar>, String)
     let keys = BAR_FIELDS.map(|field| key(field.key));
     let mut at = begin;
     loop {
-        // Filled in its place: a copy of it would wait for its parts to be written.
+        // Filled in the list, because copying a bar that was just written is slow.
         bars.push(Bar { cursor: 0, ticker: None, values: [None; BAR_FIELDS.len()] });
         let bar = bars.last_mut()?;
         let end = read_bar(text, at, &keys, bar)?;
