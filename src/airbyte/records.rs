@@ -51,7 +51,7 @@ impl RecordBatch<'_> {
     }
 }
 
-/// Appends a part of a text, most likely a short one: sixteen bytes are copied in less time than as many as there are.
+/// Appends a part of a text. Most are short, and copying sixteen bytes is faster than copying a number that varies.
 fn push(buffer: &mut Vec<u8>, text: &[u8], part: Range<usize>) {
     let end = buffer.len() + part.len();
     match text.get(part.start..).and_then(|rest| rest.first_chunk::<16>()) {

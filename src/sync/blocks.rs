@@ -239,4 +239,14 @@ mod tests {
             assert_eq!(Block::parse(text, VERSION), None, "{text}");
         }
     }
+
+    #[test]
+    fn a_checksum_that_names_no_version_has_the_one_of_the_state() {
+        let parse = Block::parse;
+        assert_eq!(parse("20241202=AAAAAAAA", VERSION + 1), None, "of a later version");
+        assert!(parse("20241202=AAAAAAAA~1@20261119", VERSION + 1).is_some());
+        assert_eq!(parse("20241202=AAAAAAAA~1", VERSION + 1), parse("20241202=AAAAAAAA", 1));
+        let block = Block { contents: Contents::empty(VERSION + 1), ..parse("20241202=AAAAAAAA", 1).unwrap() };
+        assert!(block.to_string().ends_with(&format!("~{}", VERSION + 1)), "{block}");
+    }
 }

@@ -192,7 +192,7 @@ impl Comparison<'_> {
     }
 
     /// Whether all events of an absent ticker may have aged out: those of one day, within the last year; or any, if the
-    /// whole response is so young that the plan may have become a smaller one.
+    /// response has no event older than what every plan includes: the plan may have become a smaller one.
     fn may_have_aged_out(&self, events: &TickerEvents) -> bool {
         let begin = self.history_begin();
         let before = |day: Date, months| day.checked_sub_months(Months::new(months)).unwrap_or(MIN_DATE);
