@@ -1,7 +1,7 @@
 //! What must hold of splits and dividends after a sync. They are compared with the last pass over the API's pages: the
 //! connector reads them a second time if most tickers are missing, and warns if it believes neither.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::Read;
 use super::days::{Day, Zone, years_before};
@@ -14,13 +14,20 @@ use super::steps::Fault;
 /// A plan's history may begin this many days later than two years ago.
 const MARGIN: Day = 14;
 
+static NONE: Rows = Rows::new();
+
 impl Read {
-    fn events_of(&self, ticker: usize) -> Rows {
-        self.rows.range((ticker, i64::MIN)..=(ticker, i64::MAX)).map(|((_, id), row)| (*id, *row)).collect()
+    fn events_of(&self, ticker: usize) -> &Rows {
+        self.events.get(&ticker).unwrap_or(&NONE)
     }
 
     fn has(&self, ticker: usize) -> bool {
-        !self.events_of(ticker).is_empty()
+        self.events.contains_key(&ticker)
+    }
+
+    /// The first day of all events.
+    fn first_day(&self) -> Option<Day> {
+        self.events.values().flat_map(Rows::values).filter_map(day_of).min()
     }
 }
 
@@ -47,7 +54,7 @@ fn is_same(known: &Rows, returned: &Rows, floor: Day) -> bool {
 /// Whether fewer than half of the known tickers were returned; `None` if it depends on what the STATE knows exactly, or on
 /// what has aged out: if nothing older than two years was returned, the plan may have become a smaller one.
 fn is_short(read: &Read, known: &[(usize, &Known)], floor: Day, two_years_ago: Day) -> Option<bool> {
-    let first = read.rows.values().filter_map(day_of).min();
+    let first = read.first_day();
     let is_young = first.is_none_or(|first| first >= two_years_ago);
     let floor = if is_young { two_years_ago + MARGIN } else { floor };
     let (mut found, mut expected, mut maybe_found, mut maybe_absent) = (0, 0, 0, 0);
@@ -106,10 +113,10 @@ impl Player<'_> {
                 return known;
             }
             let read = self.reads(run, slot).rfind(|read| is_last || read.has(ticker));
-            let returned = read.map_or(Rows::new(), |read| read.events_of(ticker));
+            let returned = read.map_or(&NONE, |read| read.events_of(ticker));
             if is_last || lines[..place].iter().any(|line| ticker_of(line) == Some(ticker)) {
-                (known.events, known.in_backlog) = (returned.into(), false);
-            } else if has_backlog && *known.events != returned {
+                (known.events, known.in_backlog) = (returned.clone().into(), false);
+            } else if has_backlog && *known.events != *returned {
                 known.in_backlog = true;
             }
             known
@@ -152,24 +159,27 @@ impl Player<'_> {
 
     /// Every record is an event as it was returned, of a ticker of which something has changed; a STATE says so before.
     fn check_emitted_events(&self, run: &Run, slot: usize, floor: Day) -> Result<(), String> {
-        let (mut emitted, mut has_state) = (BTreeSet::new(), false);
+        let (mut emitted, mut has_state) = (BTreeMap::<usize, _>::new(), false);
         for line in &run.output.lines[..run.lines] {
             match line {
                 Line::State { slot: of, .. } if *of == slot => has_state = true,
                 Line::Record { slot: of, key, row } if *of == slot => {
-                    let name = format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
-                    let Some(read) = self.reads(run, slot).rfind(|read| read.rows.get(key) == Some(row)) else {
-                        return Err(format!("{name} was not returned like that: {row:?}"));
+                    let name = || format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
+                    let Some(read) = self.reads(run, slot).rfind(|read| read.events_of(key.0).get(&key.1) == Some(row))
+                    else {
+                        return Err(format!("{} was not returned like that: {row:?}", name()));
                     };
                     let known = &self.world.series[slot][key.0].known;
-                    if !emitted.insert(*key) {
-                        return Err(format!("{name} is emitted twice"));
+                    let ids: &mut BTreeSet<i64> = emitted.entry(key.0).or_default();
+                    let is_first = ids.is_empty();
+                    if !ids.insert(key.1) {
+                        return Err(format!("{} is emitted twice", name()));
                     }
-                    if known.is_compared() && is_same(&known.events, &read.events_of(key.0), floor) {
-                        return Err(format!("{name} is emitted again, but nothing of its ticker has changed"));
+                    if known.is_compared() && is_first && is_same(&known.events, read.events_of(key.0), floor) {
+                        return Err(format!("{} is emitted again, but nothing of its ticker has changed", name()));
                     }
                     if known.is_compared() && !has_state {
-                        return Err(format!("{name} is emitted again before a STATE that says so"));
+                        return Err(format!("{} is emitted again before a STATE that says so", name()));
                     }
                 }
                 _ => {}
@@ -202,11 +212,11 @@ impl Player<'_> {
             !known.in_backlog && days.all(|day| day.is_some_and(|day| day < floor))
         };
         let lacks_only_aged = known.iter().all(|(ticker, known)| last.has(*ticker) || has_aged_out(known));
-        if !is_believed && !last.rows.is_empty() && lacks_only_aged {
+        if !is_believed && !last.events.is_empty() && lacks_only_aged {
             return Err("a response was not believed that only lacks events that have aged out".to_owned());
         }
         for read in reads {
-            let due = read.rows.len().div_ceil(self.setup.page_size).max(1);
+            let due = read.events.values().map(Rows::len).sum::<usize>().div_ceil(self.setup.page_size).max(1);
             if run.faults.is_empty() && read.requests != due {
                 return Err(format!("{} requests for {due} pages", read.requests));
             }
@@ -223,12 +233,14 @@ impl Player<'_> {
         read: &Read,
         floor: Day,
     ) -> Result<(), String> {
-        for (key, row) in &read.rows {
-            let held = self.world.tables[slot].rows.get(key);
-            let suspects = self.world.series[slot][key.0].suspects.get(&key.1);
-            if held != Some(row) && !suspects.is_some_and(|values| values.contains(row)) {
-                let name = format!("the event {} of {}", key.1, self.setup.tickers[key.0]);
-                return Err(format!("{name} is {held:?}, the API returned {row:?}"));
+        for (ticker, events) in &read.events {
+            for (id, row) in events {
+                let held = self.world.tables[slot].rows.get(&(*ticker, *id));
+                let suspects = self.world.series[slot][*ticker].suspects.get(id);
+                if held != Some(row) && !suspects.is_some_and(|values| values.contains(row)) {
+                    let name = format!("the event {id} of {}", self.setup.tickers[*ticker]);
+                    return Err(format!("{name} is {held:?}, the API returned {row:?}"));
+                }
             }
         }
         if self.warning(run, slot, "skipped").is_some() != (read.unusable > 0) {
@@ -236,11 +248,11 @@ impl Player<'_> {
         }
         let text = self.warning(run, slot, "no longer returns").unwrap_or_default();
         let days = |rows: &Rows| rows.values().filter_map(day_of).min();
-        let first = read.rows.values().filter_map(day_of).min().unwrap_or(Day::MAX);
+        let first = read.first_day().unwrap_or(Day::MAX);
         let plan_begin = years_before(Zone::NewYork.day_at(run.finished), 2) + MARGIN;
         for (ticker, known) in known {
             let (name, returned) = (self.setup.tickers[*ticker], read.events_of(*ticker));
-            let (_, cancelled) = gone(&known.events, &returned, floor);
+            let (_, cancelled) = gone(&known.events, returned, floor);
             let missing = known.events.len().saturating_sub(returned.len());
             let is_old = days(&known.events).is_some_and(|day| day <= first && day < plan_begin);
             // A ticker in the backlog may already be known without the events that have aged out.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::answers::{next_page, value_of};
 
 use super::api::{Api, Asked, BadDay};
-use super::market::{Event, Key, Row};
+use super::market::{Event, Row, Rows};
 use super::render::events;
 use super::steps::Fault;
 use super::streams::Size;
@@ -15,8 +15,8 @@ use super::streams::Size;
 pub struct Read {
     /// The stream's name.
     pub stream: String,
-    /// What the responses contained.
-    pub rows: BTreeMap<Key, Row>,
+    /// What the responses contained of each ticker.
+    pub events: BTreeMap<usize, Rows>,
     pub requests: usize,
     /// Whether the last response promised another page.
     pub has_next: bool,
@@ -55,7 +55,9 @@ impl Api {
         let read = self.traffic.reads.last_mut().expect("pages follow the first one");
         read.requests += 1;
         read.has_next = next.is_some();
-        read.rows.extend(rows.iter().map(|(ticker, id, event)| ((*ticker, *id), Row::Event(*event))));
+        for (ticker, id, event) in &rows {
+            read.events.entry(*ticker).or_default().insert(*id, Row::Event(*event));
+        }
         let asked = Asked::new(None, Size::Event, (now, now), cursor.is_some(), now);
         self.traffic.asked.push(Asked { was_empty: is_empty, rows: rows.len(), ..asked });
         if self.takes_fault(number, Fault::Doubled) {

@@ -3,8 +3,8 @@
 use super::exhaustive::all;
 use super::play::{Totals, random, streams_named};
 
-/// With the other test, about ten seconds without optimization.
-const HISTORIES: u64 = 250;
+/// With the other test, about twenty seconds on two cores without optimization.
+const HISTORIES: u64 = 1_000;
 
 fn assert_none_wrong(totals: &Totals) {
     println!("{}", totals.tell());
