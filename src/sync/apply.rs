@@ -123,7 +123,8 @@ fn select<'a>(sync: &mut TargetSync<'_>, chunk: &'a Chunk, comparison: &Comparis
 fn keep_hidden(target: &Target, state: &TargetState, comparison: &Comparison, blocks: &mut Vec<Block>) {
     for days in &comparison.hidden {
         let visible = blocks.len();
-        blocks.retain(|block| !days.contains(block.from));
+        // No earlier block has visible bars, so all bars up to the end of this one are its own.
+        blocks.retain(|block| block.from > days.to);
         let known = state.blocks.iter().find(|block| block.from == days.from);
         if let (true, Some(known)) = (blocks.len() < visible, known) {
             let verified = Some(target.window.today);
