@@ -63,6 +63,7 @@ fn range_that_has_aged_out_of_the_plan_succeeds_quietly() {
                 assert!(requests <= 5, "{context} {day}: {requests}");
             }
             assert!(warned <= 1, "{context}: warned {warned} times");
+            scenario.set("adjusted", false).sync("2026-11-20T13:00:00Z");
             assert_eq!(scenario.table, rows);
         }
     }
@@ -89,5 +90,36 @@ fn plan_that_moves_on_every_day_costs_one_request_a_sync_and_no_warning() {
         assert!(!output.text.contains("again, because"), "{coverage:?}");
         assert_eq!(scenario.requests().len(), 1);
         assert_eq!(scenario.sync("2026-12-22T15:00:00Z").records().len(), 0);
+    }
+}
+
+#[test]
+fn unchanged_block_at_the_plans_limit_is_not_emitted_again_when_later_prices_change() {
+    for coverage in BOTH {
+        // The plan's first days have no bars, so that leaving them out changes nothing.
+        let mut scenario = history("stock_prices_by_hour", date(2024, 11, 25), 730, "2024-09-02");
+        let now = "2026-11-20T12:00:00Z";
+        scenario.api.market().plan(PlanFloor::YearsBack(2), coverage).split("AAPL", date(2026, 11, 19), 2.0);
+        scenario.sync(now);
+        scenario.api.market().splits[0].first_day = date(2026, 11, 10);
+        let output = scenario.sync(now);
+        output.assert_logged("WARN", &["AAPL", "prices changed"]);
+        scenario.assert_true("another date of the split");
+        let first = output.dates().into_iter().min();
+        assert!(first.is_some_and(|first| first > "2026-08-31"), "{coverage:?}: emitted again from {first:?} on");
+    }
+}
+
+#[test]
+fn earlier_start_before_a_block_that_the_plan_has_cut_emits_nothing_again() {
+    for coverage in BOTH {
+        let mut scenario = history("stock_prices_by_hour", date(2024, 11, 20), 740, "2024-11-21");
+        scenario.api.market().plan(PlanFloor::YearsBack(2), coverage);
+        scenario.sync("2026-11-20T12:00:00Z");
+        for start_date in ["2024-11-18", "2024-11-15"] {
+            let output = scenario.set("start_date", start_date).sync("2026-11-26T12:00:00Z");
+            assert!(output.dates().iter().all(|day| *day >= "2026-11-20"), "{coverage:?}: {:?}", output.dates());
+            assert!(!output.text.contains("no longer returns"), "{coverage:?}");
+        }
     }
 }

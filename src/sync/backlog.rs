@@ -40,6 +40,9 @@ impl Backlog {
 
     /// Removes a range, or those parts that are in the backlog.
     pub(crate) fn remove(&mut self, range: DateRange) {
+        if range.is_empty() {
+            return;
+        }
         let rest = |old: DateRange| {
             let before = DateRange { to: old.to.min(day_before(range.from)), ..old };
             let after = DateRange { from: old.from.max(day_after(range.to)), ..old };

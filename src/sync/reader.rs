@@ -1,6 +1,7 @@
 //! Reads the pages of a range of days of one ticker.
 
 use super::chunk::Chunk;
+use super::compare::compared_days;
 use super::filter::{Filtered, PageFilter};
 use super::notices::{Notice, list_names};
 use super::plan_start::{PlanStart, first_included_day};
@@ -175,13 +176,13 @@ fn begin_at(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange, s
         let start = Some(start);
         run.notice(target, &Notice::OutsidePlan { days, start })?;
     }
-    state.backlog.remove(DateRange { to: day_before(start), ..days });
-    // Blocks that the plan no longer includes can't be verified.
-    if let Some(place) = state.block_of(start) {
-        state.blocks.drain(..place);
-    }
+    // Blocks that the plan no longer includes can't be verified; what is left of one is compared with it.
+    state.blocks.drain(..state.block_of(start).unwrap_or(0));
+    let included = DateRange { from: start, ..days };
+    let first = compared_days(target, state, included).from;
+    state.backlog.remove(DateRange { to: day_before(first), ..days });
     state.plan_start = Some(PlanStart { day: start, seen_on: target.window.today });
-    Ok(DateRange { from: start, ..days })
+    Ok(included)
 }
 
 /// Finds the first of refused days that the plan includes, if it includes any.
