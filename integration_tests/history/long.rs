@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::support::bar_size::BarSize;
 use crate::support::connector::Connector;
-use crate::support::days::{Date, date, midnight, zone_of};
+use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
 use crate::support::fake_api::{FakeApi, Fault};
 use crate::support::market::{Market, TradedBar, weekdays};
 use crate::support::scenario::Scenario;
@@ -55,22 +55,34 @@ fn long_history_is_read_once_in_order_and_without_a_warning() {
 
 #[test]
 fn range_without_bars_is_requested_again() {
-    for start_date in ["2026-03-02", "2026-11-02"] {
-        let mut requests = {
-            let mut scenario = scenario(20, start_date);
-            scenario.sync(NOW);
-            scenario.set("start_date", "2026-03-02").sync(NOW);
-            scenario.requests()
+    // What follows empty months is found by a request for all the rest.
+    let summer = new_york_time(date(2026, 5, 1), 0, 0)..new_york_time(date(2026, 9, 1), 0, 0);
+    for (start_date, has_gap) in [("2026-03-02", false), ("2026-11-02", false), ("2026-03-02", true)] {
+        let scenario = || {
+            let scenario = scenario(20, start_date);
+            if has_gap {
+                scenario.api.market().bars_of(BarSize::HOUR, "AAPL").retain(|start, _| !summer.contains(start));
+            }
+            scenario
         };
-        requests.truncate(6);
-        for path in requests.into_iter().map(|request| request.path) {
-            let mut scenario = scenario(20, start_date);
+        let mut undisturbed = scenario();
+        undisturbed.sync(NOW);
+        let mut requests = undisturbed.requests();
+        undisturbed.set("start_date", "2026-03-02").sync(NOW);
+        requests.extend(undisturbed.requests());
+        requests.truncate(12);
+        for (number, path) in requests.into_iter().map(|request| request.path).enumerate() {
+            let mut scenario = scenario();
             let (is_first, empty) = (AtomicBool::new(true), path.clone());
             scenario.api.inject_faults(move |_, request| {
                 let is_empty = request.path == empty && is_first.swap(false, Relaxed);
                 is_empty.then(Fault::no_bars)
             });
             scenario.sync(NOW);
+            if number > 0 {
+                scenario.assert_true(&path);
+            }
+            // An empty response about a ticker that is new is believed until the next sync.
             scenario.set("start_date", "2026-03-02").sync(NOW);
             scenario.assert_true(&path);
         }

@@ -36,17 +36,18 @@ pub(super) fn read_range(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days:
             Opened::Page(reading) => reading,
             Opened::Refused(error) => return Ok(Read::Refused(error)),
         };
-        if is_empty(&reading) && !by_several_requests {
-            let expects_bars = expects_bars(sync, reading.chunk.days);
-            match sync.state.cursor {
-                None => return Ok(Read::Empty),
-                // Under load the API has been seen to answer without bars that it has.
-                Some(_) => match open(run, sync, rest)? {
-                    Opened::Page(again) if is_empty(&again) && expects_bars => return Ok(Read::Missing),
-                    Opened::Page(again) => reading = again,
-                    Opened::Refused(error) => return Ok(Read::Refused(error)),
-                },
+        if is_empty(&reading) {
+            let is_whole = !by_several_requests;
+            if is_whole && sync.state.cursor.is_none() {
+                return Ok(Read::Empty);
             }
+            let is_missing = is_whole && expects_bars(sync, reading.chunk.days);
+            // Under load the API has been seen to answer without bars that it has.
+            reading = match open(run, sync, rest)? {
+                Opened::Page(again) if is_empty(&again) && is_missing => return Ok(Read::Missing),
+                Opened::Page(again) => again,
+                Opened::Refused(error) => return Ok(Read::Refused(error)),
+            };
         }
         rest = reading.chunk.days;
         let boundaries = target.boundaries(&sync.state, rest);
