@@ -72,7 +72,10 @@ impl Done {
             !range.is_empty() && !self.postponed.iter().any(|postponed| postponed.contains(range.from))
         });
         if let Some(days) = pending.next() {
-            return Some(Step { days, why: Why::Backlog });
+            // One request returns it together with the end of the history, if it is part of that.
+            let tail = target.tail(state, false);
+            let is_part = tail.contains(days.from);
+            return Some(if is_part { Step { days: tail, why: Why::Tail } } else { Step { days, why: Why::Backlog } });
         }
         // Not before: what is in the backlog has no blocks, so others would count as the last two sessions.
         if let Some(was_verified_today) = self.was_verified_today.take() {
@@ -97,12 +100,16 @@ impl Done {
 }
 
 /// The days of an older block, with its neighbours of the same months, which one request returns together, and with those
-/// before the first one, so that bars that appear there are noticed.
+/// before the first one, so that bars that appear there are noticed. A single bar can't tell a split from a correction, so
+/// its block is compared with those that follow.
 fn block_days(target: &Target, state: &TargetState, place: usize, last_day: Date) -> DateRange {
     let months = |place: usize| target.block_start(state.blocks[place].from);
+    let bars = |last: usize| state.blocks[place..=last].iter().map(|block| block.contents.bars).sum::<u32>();
     let older = state.blocks.len().saturating_sub(2).max(place + 1);
-    let first = (0..place).rev().take_while(|other| months(*other) == months(place)).last().unwrap_or(place);
+    let earlier = (0..place).rev().take_while(|other| months(*other) == months(place));
+    let first = earlier.last().filter(|_| bars(place) > 1).unwrap_or(place);
     let last = (place..older).take_while(|other| months(*other) == months(place)).last().unwrap_or(place);
+    let last = (last..state.blocks.len()).find(|last| bars(*last) > 1).unwrap_or(last);
     let from = if first == 0 { state.since } else { state.blocks[first].from };
     DateRange { from, to: state.days_of(last, last_day).to }
 }
@@ -130,20 +137,12 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
 /// Takes a step.
 fn take(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step: Step) -> Result<()> {
     let (target, days) = (sync.target, step.days);
-    let known = sync.state.blocks.iter().filter(|block| days.contains(block.from));
-    let is_single_bar = known.map(|block| block.contents.bars).sum::<u32>() == 1;
-    let corrected = sync.emitted.corrected;
     let read = read_range(run, sync, days)?;
     let state = &mut sync.state;
-    let tail = target.tail(state, false);
-    let reads_tail = days.from <= tail.from && days.to >= tail.to;
+    let reads_tail = days.to >= target.last_day(state);
     match read {
         Read::Whole { by_several_requests } => {
             done.tail |= reads_tail;
-            // With one bar, a correction looks like a restatement, so another block is verified, too.
-            if is_single_bar && sync.emitted.corrected > corrected {
-                done.due.extend(target.due(state, false));
-            }
             let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
             if let (true, false, Some(first)) = (by_several_requests, done.is_confirmed, first)
                 && step.why != Why::Verify
@@ -200,27 +199,27 @@ fn refused(
 ) -> Result<()> {
     let TargetSync { target, state, .. } = sync;
     let is_over = days.from < target.window.today;
-    match (why, state.cursor, refusal) {
+    match (why, refusal) {
+        // The plan's history has moved on past the block.
+        (Why::Verify, _) => state.blocks.retain(|block| !days.contains(block.from)),
         // A plan without intraday data refuses today.
-        (Why::Backlog | Why::Tail, _, _) if !is_over => {
+        _ if !is_over => {
             done.tail = true;
             done.postponed.push(days);
         }
-        (Why::Backlog | Why::Tail, None, Some(refusal)) => return Err(refusal.into()),
-        (Why::Backlog, _, _) => {
-            state.backlog.remove(days);
-            run.notice(target, &Notice::OutsidePlan { days, start: None })?;
-        }
-        (Why::Tail, cursor, refusal) => {
-            done.tail = true;
-            let last = cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
-            if let (true, Some(refusal)) = (target.trading_days_after(last) > 0, refusal) {
+        (_, Some(refusal)) if state.cursor.is_none() => return Err(refusal.into()),
+        (_, refusal) => {
+            if state.backlog.ranges().iter().any(|range| days.contains(range.from)) {
+                state.backlog.remove(days);
+                run.notice(target, &Notice::OutsidePlan { days, start: None })?;
+            }
+            done.tail |= why == Why::Tail;
+            let last = state.cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
+            if let (Why::Tail, true, Some(refusal)) = (why, target.trading_days_after(last) > 0, refusal) {
                 // Otherwise the table would stop growing without any error.
                 return Err(refusal.into());
             }
         }
-        // The plan's history has moved on past the block.
-        (Why::Verify, _, _) => state.blocks.retain(|block| !days.contains(block.from)),
     }
     Ok(())
 }
