@@ -78,6 +78,8 @@ impl Player<'_> {
         let asked: Vec<&Asked> = run.traffic.asked.iter().filter(of_series).collect();
         let ended = asked.last().map_or(run.started, |asked| asked.time);
         let adjusted = self.world.settings.adjusted && !stream.is_market();
+        let known_from = api.market.tickers[ticker].splits.iter().map(|split| split.known_from);
+        let split_at = known_from.filter(|known| (run.started + 1..=ended).contains(known)).max();
         let emitted = run.output.lines[..run.lines].iter().filter_map(|line| match line {
             Line::Record { slot: of, key, row } if *of == slot && key.0 == ticker => Some((key.1, *row)),
             _ => None,
@@ -96,6 +98,7 @@ impl Player<'_> {
             shown_first: run.shown_first[slot][ticker].clone(),
             shown: api.shown(ticker, stream.size, adjusted, ended, ended),
             floor: api.market.floor(zone, ended),
+            split_at,
             has_state: run.has_state[slot],
             withheld,
         }
@@ -104,9 +107,11 @@ impl Player<'_> {
     /// A sync fails only for what went wrong with the responses, or if the plan shows nothing of what is wanted.
     pub fn check_failure(&self, run: &Run) -> Result<(), String> {
         let api = self.api();
+        // The last whole month can end this much earlier.
+        let days = if self.setup.streams.iter().any(|stream| stream.size.is_long()) { 31 } else { 0 };
         let is_below = |ticker: &usize| {
             let zone = api.market.tickers[*ticker].zone;
-            let end = self.world.settings.end.map_or(i64::MAX, |end| zone.midnight(end));
+            let end = self.world.settings.end.map_or(i64::MAX, |end| zone.midnight(end - days));
             end <= api.market.floor(zone, run.finished)
         };
         let is_excused = run.faults.iter().any(|(_, fault)| fault.excuses_failure());

@@ -64,6 +64,10 @@ impl Check<'_> {
         if before.range(last_two_sessions(self.zone, self.starts_before())..).next().is_none() {
             return false;
         }
+        // A block that is gone can have its turn, and shows nothing.
+        if self.starts_before().any(|start| start >= self.floor && !before.contains_key(&start)) {
+            return false;
+        }
         let starts: Vec<i64> = self.starts_before().filter(|start| before.contains_key(start)).collect();
         let sessions = last_two_sessions(self.zone, starts.iter().copied());
         let Some(last_older) = starts.iter().rev().find(|start| **start < sessions) else {
@@ -113,7 +117,10 @@ impl Check<'_> {
 
     /// Blocks whose beginning the plan no longer shows are not verified: what changes in them stays as it is.
     fn note_cut_off(&self, series: &mut Series) {
-        let Some(last_below) = self.starts_before().take_while(|start| *start < self.floor).last() else {
+        // First bars that are gone look like it, if their block reaches back to there.
+        let is_gone = |start: &i64| !self.shown.contains_key(start) && self.is_same_block(*start, self.edge());
+        let is_below = |start: &i64| *start < self.edge() || is_gone(start);
+        let Some(last_below) = self.starts_before().take_while(is_below).last() else {
             return;
         };
         let strict = if self.size().is_intraday() {
@@ -123,7 +130,7 @@ impl Check<'_> {
         };
         for start in series.changes.keys().copied().collect::<Vec<_>>() {
             let is_stale = self.row_before(start).as_ref() != self.shown.get(&start);
-            let is_near = self.is_same_block(start, last_below) || self.is_same_block(start, self.floor);
+            let is_near = self.is_same_block(start, last_below) || self.is_same_block(start, self.edge());
             if is_stale && start < strict && is_near {
                 series.cut_off.insert(start);
             }

@@ -30,6 +30,8 @@ pub struct Check<'a> {
     pub shown: Arc<Rows>,
     /// Where the plan's history began, at the start and at the last request.
     pub floor: i64,
+    /// When a split became known while the sync was running.
+    pub split_at: Option<i64>,
     /// Whether a STATE was handed in.
     pub has_state: bool,
     /// Days of the whole market that come back with fewer rows than there were: their rows are kept as they are.
@@ -176,6 +178,6 @@ impl Check<'_> {
             series.known.since = Some(series.known.since.map_or(since, |known| known.min(since)));
         }
         series.known.reach = series.known.reach.max(wanted.copied());
-        series.known.adjusted = Some(self.settings.adjusted);
+        (series.known.adjusted, series.known.is_changing) = (Some(self.settings.adjusted), false);
     }
 }

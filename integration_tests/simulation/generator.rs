@@ -30,7 +30,8 @@ pub fn history(seed: u64, streams: &[&'static Stream]) -> (Setup, Vec<Step>) {
         steps.push(random_sync(&mut rng, &setup));
     }
     // In the end, nothing but days.
-    for _ in 0..rng.u8(..4) {
+    let days = if rng.u8(..8) == 0 { rng.u8(4..16) } else { rng.u8(..4) };
+    for _ in 0..days {
         steps.extend([Step::NextDay(rng.i64(400..1_300)), Step::sync()]);
     }
     (setup, steps)
@@ -168,7 +169,8 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
         }
         3 => Step::TakeBack,
         4 => Step::Settle { ticker },
-        5 | 6 => Step::Late { ticker, pick: random_pick(rng), count: few_or_many(rng, 100) },
+        5 => Step::Late { ticker, pick: random_pick(rng), count: few_or_many(rng, 100) },
+        6 => Step::Late { ticker, pick: Pick::First(0), count: few_or_many(rng, 10) },
         7 => Step::Remove { ticker, pick: random_pick(rng), count: few_or_many(rng, 1_000) },
         8..11 => {
             // No two of them make up for each other.
@@ -195,6 +197,7 @@ fn random_event(rng: &mut Rng, setup: &Setup, kinds: &[u8]) -> Step {
         }),
         16 if rng.u8(..4) == 0 => Step::Lapse,
         17 if is_events && rng.u8(..4) == 0 => Step::SetBack(rng.i64(1..9)),
+        16 if rng.u8(..8) == 0 => Step::End(Some(700 + rng.i64(0..50))),
         16 => Step::End(rng.bool().then(|| rng.i64(-2..30))),
         17 => Step::ToggleAdjusted,
         18 => Step::AddTicker(ticker),

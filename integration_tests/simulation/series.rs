@@ -15,6 +15,8 @@ pub struct Known {
     pub reach: Option<i64>,
     /// Whether prices are adjusted for splits.
     pub adjusted: Option<bool>,
+    /// Whether `adjusted` was changed and not every row has been read again since.
+    pub is_changing: bool,
     /// The splits or dividends that were compared.
     pub events: Arc<Rows>,
     /// Whether they may be in the backlog.
@@ -29,7 +31,8 @@ impl Known {
 
     /// What is certain by a STATE in the middle of a run: rows may be on either basis while `adjusted` is changing.
     pub fn within_run(self, adjusted: bool) -> Known {
-        Known { adjusted: self.adjusted.filter(|known| *known == adjusted), ..self }
+        let is_changing = self.is_changing || self.adjusted.is_some_and(|known| known != adjusted);
+        Known { adjusted: self.adjusted.filter(|known| *known == adjusted), is_changing, ..self }
     }
 }
 

@@ -19,6 +19,6 @@ fn after_every_successful_sync_of_a_random_history_the_destination_holds_what_th
 
 #[test]
 fn every_history_of_one_event_can_be_cut_off_after_any_line() {
-    let streams = streams_named(&["days".to_owned()]).expect("there are days");
+    let streams = streams_named(&["days", "hours", "market-dividends"].map(str::to_owned)).expect("all three");
     assert_none_wrong(&all(1, true, &streams, 2));
 }

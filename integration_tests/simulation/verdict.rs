@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::api::Asked;
 use super::check::Check;
 use super::days::{DAY, HOUR, tell};
 use super::market::Row;
 use super::series::{Series, Within, last_two_sessions};
+use super::steps::Fault;
 use super::world::ALWAYS_TRADED;
 
 impl Check<'_> {
     /// A bar, for people.
     fn at(&self, start: i64) -> String {
         format!("{} at {}", self.name(), tell(start))
+    }
+
+    /// Up to here, bars may be requested no more: where the plan refuses earlier days, the connector keeps a day's distance.
+    pub fn edge(&self) -> i64 {
+        if self.setup.plan.refuses_earlier { self.floor.saturating_add(DAY + HOUR) } else { self.floor }
     }
 
     /// Every record is a final bar within the configured days, as the API returned it during the sync.
@@ -35,16 +42,23 @@ impl Check<'_> {
     /// In append mode, only blocks in which something changed are emitted twice.
     pub fn check_doubles(&self, series: &Series) -> Result<(), String> {
         // A day of a whole market is one block.
-        if series.shown.is_none() || self.is_toggled(series) || self.stream.is_market() {
+        let is_read_again = self.is_toggled(series) || series.known.is_changing;
+        if series.shown.is_none() || is_read_again || self.stream.is_market() {
             return Ok(());
         }
         let mut seen: BTreeMap<i64, Row> = BTreeMap::new();
         for (start, row) in &self.emitted {
             let old = seen.insert(*start, *row).or_else(|| self.row_before(*start));
             let is_recent = |days: u32| series.days.saturating_sub(days) <= self.blocks(series) as u32 + 1;
+            // If history is restated, what is left of the block is emitted again.
+            let is_cut_by_plan = || {
+                let mut hidden = self.starts_before().take_while(|other| *other < self.edge());
+                !series.changes.is_empty() && hidden.any(|other| self.is_same_block(*start, other))
+            };
             let is_justified = || {
                 let mut lost = series.suspects.keys();
                 series.cut_off.contains(start)
+                    || is_cut_by_plan()
                     || lost.any(|other| self.is_same_block(*start, *other))
                     || series
                         .changes
@@ -54,7 +68,9 @@ impl Check<'_> {
             if old == Some(*row) && !is_justified() {
                 return Err(format!("emitted {} again although nothing in its block changed", self.at(*start)));
             }
-            if old.is_some() && self.is_fragment(*start) && *start < self.floor && !series.changes.contains_key(start) {
+            // Without a STATE that has the bar, it is new.
+            let is_known = old.is_some() && series.known.since.is_some_and(|since| since <= *start);
+            if is_known && self.is_fragment(*start) && *start < self.floor && !series.changes.contains_key(start) {
                 return Err(format!("emitted what the plan still shows of the bar of {}", self.at(*start)));
             }
         }
@@ -66,7 +82,6 @@ impl Check<'_> {
         let since = self.required_since(series);
         let sessions = match self.size() {
             _ if self.stream.is_market() => i64::MAX,
-            size if size.is_intraday() && series.is_interrupted => i64::MAX,
             size if size.is_intraday() => {
                 let shown = self.shown.keys().copied().filter(|start| self.row_before(*start).is_some());
                 last_two_sessions(self.zone, self.starts_before()).max(last_two_sessions(self.zone, shown))
@@ -92,20 +107,21 @@ impl Check<'_> {
     /// Whether the design says that a difference is not mended, or not yet.
     fn is_excused(&self, series: &Series, start: i64, row: &Row, sessions: i64) -> bool {
         let is_suspect = series.suspects.get(&start).is_some_and(|values| values.contains(row));
-        let is_unsteady = self.shown_first.get(&start) != Some(row) || self.is_tainted(start, &series.known);
-        let is_at_edge = self.setup.plan.refuses_earlier
-            && self.required_since(series) < self.floor
-            && start < self.floor + DAY + HOUR;
+        let is_at_edge =
+            self.setup.plan.refuses_earlier && self.required_since(series) < self.floor && start < self.edge();
         if is_suspect
-            || is_unsteady
             || is_at_edge
+            || self.is_tainted(start, &series.known)
             || self.is_fragment(start)
             || self.withheld.contains(&start)
             || series.cut_off.contains(&start)
         {
             return true;
         }
-        let Some(change) = series.changes.get(&start).filter(|_| start < sessions) else {
+        if self.shown_first.get(&start) != Some(row) {
+            return !self.must_notice_split(series);
+        }
+        let Some(change) = series.changes.get(&start).filter(|_| start < sessions && !self.is_requested(start)) else {
             return false;
         };
         let days = (series.days + u32::from(series.is_new_day(self.run.started))).saturating_sub(change.days);
@@ -114,6 +130,27 @@ impl Check<'_> {
             Within::NextDay => days < 1,
             Within::EveryBlock => (days as usize) < self.blocks_to_verify(series, start),
         }
+    }
+
+    /// Whether a bar is one of the requested ones. What was requested was compared.
+    fn is_requested(&self, start: i64) -> bool {
+        self.asked.iter().any(|asked| (asked.from..=asked.to).contains(&start))
+    }
+
+    /// Whether a split that took effect during the sync must have been noticed: everything was requested, and something was
+    /// requested from its first page on afterwards, or should have been.
+    fn must_notice_split(&self, series: &Series) -> bool {
+        let is_split = |(_, fault): &(usize, Fault)| matches!(fault, Fault::SplitMeanwhile { .. });
+        let is_first_page = |asked: &&&Asked| !asked.is_next_page;
+        let last = match self.asked.iter().filter(is_first_page).count() {
+            // Days and longer bars that are read for the first, in several pages.
+            1 if series.known.reach.is_none() => self.asked.last(),
+            _ => self.asked.iter().rfind(is_first_page),
+        };
+        let is_seen = self.split_at.is_some_and(|split| last.is_some_and(|last| last.time >= split));
+        let since = self.required_since(series);
+        let mut wanted = self.shown.keys().filter(|start| self.is_wanted(**start, since, &series.known));
+        is_seen && self.run.faults.iter().all(is_split) && wanted.all(|start| self.is_requested(*start))
     }
 
     /// After how many days' syncs a change must have been found.
@@ -136,11 +173,11 @@ impl Check<'_> {
             size if size.is_intraday() => 1 + usize::from(series.may_be_new_day(self.run.started)),
             _ => 1,
         };
-        // An empty response is requested again.
+        // An empty response is requested again, also that of a missing ticker's backlog, which stays there.
         let empty = self.asked.iter().filter(|asked| asked.rows == 0).count();
         // The whole market's stream requests this ticker to recognize holidays.
         let is_asked_by_market = self.name() == ALWAYS_TRADED;
-        let limit = limit + empty / 2 + usize::from(is_asked_by_market);
+        let limit = limit + empty.saturating_sub(1) + usize::from(is_asked_by_market);
         // Requests for the rest of a page may stand for further pages.
         let fits = self.shown.len() <= self.setup.page_size;
         let is_quiet = fits && !series.is_touched && self.run.faults.is_empty() && series.shown.is_some();

@@ -31,7 +31,10 @@ pub fn market(setup: &Setup) -> Market {
         let zone = if name.starts_with("X:") { Zone::Utc } else { Zone::NewYork };
         let mut ticker = Ticker { name, zone, bars: BTreeMap::new(), hidden: BTreeMap::new(), splits: Vec::new() };
         let today = zone.day_at(setup.now);
-        let mut day = today - setup.dense - setup.sparse;
+        let first_day = today - setup.dense - setup.sparse;
+        let mut day = first_day;
+        // The beginning may come late.
+        let last_late_day = if rng.u8(..4) == 0 { first_day + rng.i64(..5 * setup.every) } else { first_day - 1 };
         let is_about_to_age_out = is_events && rng.u8(..3) == 0;
         while day < today + AHEAD {
             // Where the plan's history begins, many bars leave it.
@@ -44,7 +47,7 @@ pub fn market(setup: &Setup) -> Market {
             if is_open && !is_closed && (always || rng.u8(..8) > 0) {
                 for start in starts(smallest, zone, day, &mut rng) {
                     let bar = random_bar(&mut rng);
-                    if !always && rng.u8(..20) == 0 {
+                    if !always && (day <= last_late_day || rng.u8(..20) == 0) {
                         ticker.hidden.insert(start, bar);
                     } else {
                         ticker.bars.insert(start, bar);
