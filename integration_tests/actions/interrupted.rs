@@ -1,16 +1,6 @@
 //! A run that ends anywhere continues from its last STATE.
 
 use super::api::{Setup, ids};
-use crate::simulation::exhaustive::all;
-use crate::simulation::play::streams_named;
-
-#[test]
-fn every_history_of_one_change_of_dividends_can_be_cut_off_after_any_line() {
-    let streams = streams_named(&["market-dividends".to_owned()]).expect("there are dividends");
-    let totals = all(1, true, &streams, 2);
-    println!("{}", totals.tell());
-    assert!(totals.failure.is_none(), "{}", totals.failure.unwrap_or_default());
-}
 
 #[test]
 fn an_interrupted_ticker_is_emitted_again_even_if_the_correction_is_taken_back() {

@@ -3,7 +3,6 @@
 use super::{DAYS_AND_HOURS, history};
 use crate::support::bar_size::BarSize;
 use crate::support::days::{date, moment, new_york_midnight, new_york_time};
-use crate::support::fake_api::Fault;
 use crate::support::market::{AAPL, Market, PartialCoverage, PlanFloor, TradedBar};
 use crate::support::scenario::Scenario;
 
@@ -61,15 +60,6 @@ fn vanished_bar_is_warned_about_once_and_its_row_stays() {
     aapl.api.market().day("AAPL", day, bar);
     aapl.sync(NOW);
     aapl.assert_true("it is back");
-}
-
-#[test]
-fn response_that_is_empty_only_once_is_not_believed() {
-    let mut aapl = aapl();
-    aapl.api.inject_faults(|number, _| (number == 0).then(Fault::no_bars));
-    let second = aapl.sync(NOW);
-    second.assert_no_warning("it was empty once");
-    assert_eq!((second.records().len(), aapl.requests().len()), (0, 2));
 }
 
 /// Volumes settle overnight, and a plan's history moves on: neither is a restatement.

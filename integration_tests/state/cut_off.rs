@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::history::DAYS_AND_HOURS;
 use crate::support::bar_size::BarSize;
-use crate::support::connector::Destination;
 use crate::support::days::{date, new_york_time};
 use crate::support::fake_api::FakeApi;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
@@ -34,7 +33,7 @@ struct Case {
 
 const CASE: Case = Case { name: "", streams: &DAYS_AND_HOURS, before: |_| {}, between: |_| {}, after: |_| {} };
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 7] = [
     Case { name: "a first sync", streams: &STREAMS, ..CASE },
     Case {
         name: "a full refresh",
@@ -44,29 +43,7 @@ const CASES: [Case; 12] = [
         },
         ..CASE
     },
-    Case { name: "a correction", before: |scenario| read_and_correct(scenario), ..CASE },
-    Case {
-        name: "a correction that is taken back",
-        before: |scenario| read_and_correct(scenario),
-        between: |scenario| correct(scenario, 12, -0.25),
-        ..CASE
-    },
-    Case {
-        name: "a correction of the last session, which is followed by one of the session before",
-        before: |scenario| {
-            scenario.sync("2026-03-14T06:00:00Z");
-            correct(scenario, 13, 0.25);
-        },
-        between: |scenario| correct(scenario, 12, 0.25),
-        ..CASE
-    },
     Case { name: "a split", before: |scenario| read_and_split(scenario), ..CASE },
-    Case {
-        name: "a split that is followed by another",
-        before: |scenario| read_and_split(scenario),
-        between: |scenario| split(scenario, 13),
-        ..CASE
-    },
     Case {
         name: "a split, with an end_date before the last row",
         before: |scenario| {
@@ -78,18 +55,6 @@ const CASES: [Case; 12] = [
         },
         after: |scenario| {
             scenario.set("end_date", "2026-03-10");
-        },
-        ..CASE
-    },
-    Case {
-        name: "another value of adjusted, which is taken back",
-        before: |scenario| {
-            split(scenario, 6);
-            scenario.sync(WEDNESDAY);
-            scenario.set("adjusted", false);
-        },
-        between: |scenario| {
-            scenario.set("adjusted", true);
         },
         ..CASE
     },
@@ -133,20 +98,6 @@ fn split(scenario: &mut Scenario, day: u32) {
 fn read_and_split(scenario: &mut Scenario) {
     split(scenario, 12);
     scenario.sync(WEDNESDAY);
-}
-
-fn correct(scenario: &Scenario, day: u32, difference: f64) {
-    let stream = scenario.connector.catalog["streams"][0]["stream"]["name"].as_str();
-    let size = stream_named(stream.expect("a name")).size;
-    let hour = if size.is_intraday() { 15 } else { 0 };
-    let start = new_york_time(date(2026, 3, day), hour, 0);
-    scenario.correct(size, "AAPL", start, |bar| bar.high += difference);
-}
-
-fn read_and_correct(scenario: &mut Scenario) {
-    // The bar is then in one of the last two sessions, which are always compared.
-    scenario.sync("2026-03-13T12:00:00Z");
-    correct(scenario, 12, 0.25);
 }
 
 impl Case {
@@ -204,37 +155,6 @@ fn sync_that_is_cut_off_after_any_line_or_fails_at_any_request_is_resumed_with_n
                 scenario.try_sync(SATURDAY);
                 scenario.api.heal();
                 case.assert_goes_on(scenario, &format!("{stream}, failed after {good_requests} requests"));
-            }
-        }
-    }
-}
-
-#[test]
-fn every_state_can_be_resumed_from() {
-    for case in CASES {
-        for stream in case.streams {
-            let mut scenario = case.scenario(stream);
-            let before = scenario.table.clone();
-            let whole = scenario.sync(SATURDAY);
-            let is_state = |lines: &usize| whole.messages[lines - 1]["type"] == "STATE";
-            let states: Vec<usize> = (1..=whole.messages.len()).filter(is_state).collect();
-            assert!(states.len() > 1, "{}, {stream}", case.name);
-            for lines in states.into_iter().step_by(sampled(5)) {
-                // The destination keeps everything before this STATE, and nothing after it.
-                let kept = whole.first_lines(lines);
-                let mut scenario = case.scenario(stream);
-                scenario.table = before.clone();
-                scenario.table.load(&kept);
-                scenario.connector.resume_from(&kept);
-                let context = format!("{stream}, from the STATE in line {lines}");
-                let records = case.assert_goes_on(scenario, &context);
-                if before == Destination::default() && case.name != "the tutorial's state" {
-                    let total = kept.records().len() + records;
-                    let once = whole.records().len();
-                    // At most one block is emitted twice, which is less than the history of a ticker.
-                    let most = once + once / 2;
-                    assert!((once..=most).contains(&total), "{context}: {total} of {once}");
-                }
             }
         }
     }
