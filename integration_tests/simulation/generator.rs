@@ -70,6 +70,7 @@ fn setup(rng: &mut Rng, streams: &[&'static Stream]) -> Setup {
         0 => None,
         1 => Some(rng.i64(1..12)),
         2..4 if !is_market => Some(731 + rng.i64(-3..40)),
+        4 => Some(dense + sparse + 5),
         _ => Some(rng.i64(1..dense + sparse + 40)),
     };
     Setup {

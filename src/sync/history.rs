@@ -100,8 +100,8 @@ impl Done {
 }
 
 /// The days of an older block, with its neighbours of the same months, which one request returns together, and with those
-/// before the first one, in which late bars can appear. As a single bar can't tell a split from a correction, its block is
-/// compared with those that follow.
+/// before the first one, in which late bars can appear. A single bar does not distinguish a split from a correction: its
+/// block is compared with those that follow.
 fn block_days(target: &Target, state: &TargetState, place: usize, last_day: Date) -> DateRange {
     let months = |place: usize| target.block_start(state.blocks[place].from);
     let bars = |last: usize| state.blocks[place..=last].iter().map(|block| block.contents.bars).sum::<u32>();
