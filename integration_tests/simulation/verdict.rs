@@ -16,7 +16,7 @@ impl Check<'_> {
         format!("{} at {}", self.name(), tell(start))
     }
 
-    /// Up to here, bars may be requested no more: where the plan refuses earlier days, the connector keeps a day's distance.
+    /// Bars before this may not be requested: where the plan refuses earlier days, the connector keeps a day away from them.
     pub fn edge(&self) -> i64 {
         if self.setup.plan.refuses_earlier { self.floor.saturating_add(DAY + HOUR) } else { self.floor }
     }
@@ -143,7 +143,7 @@ impl Check<'_> {
         let is_split = |(_, fault): &(usize, Fault)| matches!(fault, Fault::SplitMeanwhile { .. });
         let is_first_page = |asked: &&&Asked| !asked.is_next_page;
         let last = match self.asked.iter().filter(is_first_page).count() {
-            // Days and longer bars that are read for the first, in several pages.
+            // Days and longer bars that are read for the first time, in several pages.
             1 if series.known.reach.is_none() => self.asked.last(),
             _ => self.asked.iter().rfind(is_first_page),
         };
