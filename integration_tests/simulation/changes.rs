@@ -2,7 +2,7 @@
 
 use super::api::Asked;
 use super::check::Check;
-use super::days::{Day, month_of};
+use super::days::{Day, month_of, years_before};
 use super::market::{Row, Rows};
 use super::series::{Known, Series, Within, last_two_sessions};
 
@@ -117,8 +117,9 @@ impl Check<'_> {
 
     /// Blocks whose beginning the plan no longer shows are not verified: what changes in them stays as it is.
     fn note_cut_off(&self, series: &mut Series) {
-        // First bars that are gone look like it, if their block reaches back to there.
-        let is_gone = |start: &i64| !self.shown.contains_key(start) && self.is_same_block(*start, self.edge());
+        // First bars that are gone look like it, if the smallest plan may hide the beginning of their block.
+        let two_years_ago = self.zone.midnight(years_before(self.zone.day_at(self.run.started), 2));
+        let is_gone = |start: &i64| !self.shown.contains_key(start) && self.is_same_block(*start, two_years_ago);
         let is_below = |start: &i64| *start < self.edge() || is_gone(start);
         let Some(last_below) = self.starts_before().take_while(is_below).last() else {
             return;
