@@ -74,7 +74,7 @@ pub struct Series {
     pub cut_off: BTreeSet<i64>,
     /// Whether something else than a split happened since the last successful sync.
     pub is_touched: bool,
-    /// Whether the last run that had a consequence failed: what its STATE takes for the last sessions is its business.
+    /// Whether the last run that had a consequence failed: its STATE can cover days behind the last row.
     pub is_interrupted: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::exhaustive::all;
 use super::play::{Totals, random, streams_named};
 
-/// With the other test, about twenty seconds on two cores without optimization.
+/// With the other test, about half a minute on two cores without optimization.
 const HISTORIES: u64 = 1_000;
 
 fn assert_none_wrong(totals: &Totals) {

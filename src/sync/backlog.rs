@@ -90,6 +90,7 @@ mod tests {
             (range(6, 9), vec![range(1, 5), range(10, 10)]),
             (range(7, 8), vec![range(1, 6), range(9, 10)]),
             (range(1, 31), vec![]),
+            (range(5, 3), vec![range(1, 6), range(9, 10)]),
         ] {
             let mut backlog = Backlog::from_iter([range(1, 6), range(9, 10)]);
             backlog.remove(removed);
