@@ -62,8 +62,7 @@ impl Api {
         let from: usize = value_of(query, "cursor").map_or(0, |cursor| cursor.parse().expect("a number"));
         let to = rows.len().min(from + self.rows_per_page);
         let list = list.map_or(String::new(), |list| format!("ticker.any_of={list}&"));
-        let has_next = to < rows.len();
-        let next_url = if has_next { next_page(&format!("{path}?{list}cursor={to}")) } else { String::new() };
+        let next_url = if to < rows.len() { next_page(&format!("{path}?{list}cursor={to}")) } else { String::new() };
         let rows = rows[from..to].join(",");
         format!(r#"{{"request_id":"r","status":"OK","results":[{rows}]{next_url}}}"#)
     }
@@ -142,6 +141,5 @@ impl Setup {
 }
 
 pub fn ids(output: &Output) -> Vec<&str> {
-    let records = output.records().into_iter();
-    records.map(|record| record["id"].as_str().expect("an id")).collect()
+    output.records().into_iter().map(|record| record["id"].as_str().expect("an id")).collect()
 }

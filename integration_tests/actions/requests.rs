@@ -75,8 +75,7 @@ fn an_outage_between_two_pages_loses_nothing_and_emits_nothing_again() {
     setup.api().dividend("E0", "AAPL", "2026-08-10", "1");
     setup.api().dividend("E6", "AA", "2026-08-10", "1");
     setup.api().rows_per_page = 4;
-    let down = || Some((500, String::new()));
-    setup.api().instead = std::iter::once(None).chain(std::iter::repeat_with(down).take(20)).collect();
+    setup.api().instead = [vec![None], vec![Some((500, String::new())); 20]].concat().into();
     let output = setup.read();
     output.assert_failure("transient_error", &["market_dividends"]);
     // The unknown ticker was emitted; differences have to wait until all pages have been compared.
@@ -86,12 +85,14 @@ fn an_outage_between_two_pages_loses_nothing_and_emits_nothing_again() {
 }
 
 #[test]
-fn an_empty_page_that_another_one_promised_is_requested_again() {
-    let mut setup = Setup::with_dividends();
-    setup.api().rows_per_page = 3;
-    let empty = r#"{"status":"OK","results":[]}"#;
-    setup.api().instead = [None, Some((200, empty.to_owned()))].into();
-    assert_eq!(setup.read_quietly().records().len(), 5);
+fn a_promised_page_that_is_empty_or_repeats_another_ticker_is_requested_again() {
+    for row in ["", r#"{"id":"E2","ticker":"AAPL"}"#] {
+        let mut setup = Setup::with_dividends();
+        setup.api().rows_per_page = 3;
+        let page = format!(r#"{{"status":"OK","results":[{row}]}}"#);
+        setup.api().instead = [None, Some((200, page))].into();
+        assert_eq!(ids(&setup.read_quietly()), ["E1", "E2", "E3", "E4", "E5"]);
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Event {
     pub factor: Option<f64>,
 }
 
-/// For how long events are announced before their day.
+/// For how long events are announced before their day; the API updates them once a day.
 pub const ANNOUNCED: i64 = 30 * DAY;
 
 /// A bar; its fields are those of a record.
@@ -166,7 +166,8 @@ impl Market {
         if size == Size::Event {
             let floor = self.floor(zone, now);
             let is_shown = |event: &Event| event.day.is_none_or(|day| zone.midnight(day) >= floor);
-            let events = ticker.bars.range(..now + ANNOUNCED).filter(|_| !ticker.name.contains(':'));
+            let announced = zone.midnight(zone.day_at(now)) + ANNOUNCED;
+            let events = ticker.bars.range(..announced).filter(|_| !ticker.name.contains(':'));
             let events = events.map(|(start, bar)| (*start, ticker.event(*start, bar, known_at)));
             let shown = events.filter(|(_, event)| is_shown(event));
             return shown.map(|(start, event)| (start, Row::Event(event))).collect();

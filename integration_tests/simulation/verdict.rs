@@ -8,6 +8,7 @@ use super::days::{DAY, HOUR, tell};
 use super::market::Row;
 use super::series::{Series, Within, last_two_sessions};
 use super::steps::Fault;
+use super::streams::Size;
 use super::world::ALWAYS_TRADED;
 
 impl Check<'_> {
@@ -56,14 +57,11 @@ impl Check<'_> {
                 !series.changes.is_empty() && hidden.any(|other| self.is_same_block(*start, other))
             };
             let is_justified = || {
-                let mut lost = series.suspects.keys();
+                let (mut lost, mut changes) = (series.suspects.keys(), series.changes.iter());
                 series.cut_off.contains(start)
                     || is_cut_by_plan()
                     || lost.any(|other| self.is_same_block(*start, *other))
-                    || series
-                        .changes
-                        .iter()
-                        .any(|(other, change)| self.is_same_block(*start, *other) && is_recent(change.days))
+                    || changes.any(|(other, change)| self.is_same_block(*start, *other) && is_recent(change.days))
             };
             if old == Some(*row) && !is_justified() {
                 return Err(format!("emitted {} again although nothing in its block changed", self.at(*start)));
@@ -147,20 +145,24 @@ impl Check<'_> {
             1 if series.known.reach.is_none() => self.asked.last(),
             _ => self.asked.iter().rfind(is_first_page),
         };
-        let is_seen = self.split_at.is_some_and(|split| last.is_some_and(|last| last.time >= split));
+        let is_seen = |split| last.is_some_and(|last| last.time >= split) && !self.may_be_asked_by_market();
         let since = self.required_since(series);
         let mut wanted = self.shown.keys().filter(|start| self.is_wanted(**start, since, &series.known));
-        is_seen && self.run.faults.iter().all(is_split) && wanted.all(|start| self.is_requested(*start))
+        self.split_at.is_some_and(is_seen)
+            && self.run.faults.iter().all(is_split)
+            && wanted.all(|start| self.is_requested(*start))
+    }
+
+    /// Whether requests may be those of the whole market's stream, which recognizes holidays by this ticker's days.
+    fn may_be_asked_by_market(&self) -> bool {
+        self.name() == ALWAYS_TRADED && self.size() == Size::Day
     }
 
     /// After how many days' syncs a change must have been found.
     fn blocks_to_verify(&self, series: &Series, start: i64) -> usize {
-        if !self.stream.is_market() {
-            return self.blocks(series);
-        }
         match self.market_days(start) {
-            0 => 0,
-            1 | 2 => 1,
+            _ if !self.stream.is_market() => self.blocks(series),
+            days @ 0..=2 => days.min(1),
             _ => self.blocks(series),
         }
     }
@@ -175,9 +177,7 @@ impl Check<'_> {
         };
         // An empty response is requested again, also that of a missing ticker's backlog, which stays there.
         let empty = self.asked.iter().filter(|asked| asked.rows == 0).count();
-        // The whole market's stream requests this ticker to recognize holidays.
-        let is_asked_by_market = self.name() == ALWAYS_TRADED;
-        let limit = limit + empty.saturating_sub(1) + usize::from(is_asked_by_market);
+        let limit = limit + empty.saturating_sub(1) + usize::from(self.may_be_asked_by_market());
         // Requests for the rest of a page may stand for further pages.
         let fits = self.shown.len() <= self.setup.page_size;
         let is_quiet = fits && !series.is_touched && self.run.faults.is_empty() && series.shown.is_some();

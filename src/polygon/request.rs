@@ -78,7 +78,7 @@ impl Request {
         Request { target, endpoint: Endpoint::Market, path, ticker: None, adjusted, fields: &BAR_FIELDS }
     }
 
-    /// The splits or dividends of these tickers, or of all if there are none, by ticker and date.
+    /// The splits or dividends of these tickers, or of all if none is named, by ticker and date.
     pub(crate) fn actions(kind: ActionKind, tickers: &[&str]) -> Request {
         let path = match kind {
             ActionKind::Splits => "/stocks/v1/splits",
@@ -86,7 +86,8 @@ impl Request {
         };
         let (path, fields) = (path.to_owned(), kind.fields());
         let tickers: Vec<_> = tickers.iter().map(|ticker| utf8_percent_encode(ticker, RESERVED).to_string()).collect();
-        let only = if tickers.is_empty() { String::new() } else { format!("ticker.any_of={}&", tickers.join(",")) };
+        let tickers = tickers.join(",");
+        let only = if tickers.is_empty() { String::new() } else { format!("ticker.any_of={tickers}&") };
         let target = format!("{path}?{only}limit={EVENT_LIMIT}&sort=ticker.asc,{}.asc", fields[0].key);
         Request { target, endpoint: Endpoint::Actions, path, ticker: None, adjusted: None, fields }
     }

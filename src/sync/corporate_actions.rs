@@ -11,7 +11,7 @@ use chrono::Months;
 use super::checksum::event_checksum;
 use super::emitted_events::{EventSum, TickerEvents};
 use super::notices::{Notice, list_names};
-use super::stream_run::{Result, Run};
+use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use crate::airbyte::render_event;
 use crate::calendar::{Date, MIN_DATE, days_after, parse_date};
@@ -38,16 +38,9 @@ pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionK
     let Some(target) = targets.first() else {
         return run.log(stream.name, &Notice::NoStocks);
     };
-    // A whole market has no tickers.
-    let tickers = targets.iter().map(|target| target.ticker.as_str());
-    let tickers: Vec<_> = tickers.filter(|ticker| !ticker.is_empty()).collect();
-    let request = |tickers: &[&str]| Request::actions(kind, tickers);
-    let requests: Vec<_> = if tickers.is_empty() {
-        vec![request(&[])]
-    } else {
-        tickers.chunks(TICKERS_PER_REQUEST).map(request).collect()
-    };
-    let tickers = tickers.into_iter().collect();
+    let tickers: Vec<_> = targets.iter().map(|target| target.ticker.as_str()).collect();
+    let requests: Vec<_> = tickers.chunks(TICKERS_PER_REQUEST).map(|tickers| Request::actions(kind, tickers)).collect();
+    let tickers = tickers.into_iter().filter(|ticker| !ticker.is_empty()).collect();
     let known = run.writer.events().clone();
     for is_second in [false, true] {
         let mut comparison = Comparison {
@@ -66,7 +59,11 @@ pub(super) fn sync(run: &mut Run<'_, '_>, stream: &'static Stream, kind: ActionK
         for request in &requests {
             run.discard(request);
         }
-        result?;
+        match result {
+            // Rows that are added between two pages can make others come again on the next one.
+            Err(SyncError::Api(error)) if error.is_unexpected() && !is_second => continue,
+            result => result?,
+        }
         let (found, expected) = comparison.count_known(&known.0, is_second);
         if found * 2 >= expected {
             return comparison.finish(run);
@@ -137,11 +134,11 @@ impl Comparison<'_> {
                 continue;
             }
             if self.group.as_ref().is_none_or(|group| group.ticker != ticker) {
-                self.end_group(run)?;
                 if self.seen.contains(ticker.as_ref()) {
                     let problem = format!("the rows of {ticker} are not next to each other");
                     return Err(ApiError::unexpected(request, &problem).into());
                 }
+                self.end_group(run)?;
             }
             let group = self.group.get_or_insert_with(|| Group { ticker: ticker.into_owned(), ..Group::default() });
             if !group.ids.insert(page.text(row.id).to_owned()) {
