@@ -170,9 +170,9 @@ impl Player<'_> {
                         return Err(format!("{} was not returned like that: {row:?}", name()));
                     };
                     let known = &self.world.series[slot][key.0].known;
-                    let ids: &mut BTreeSet<i64> = emitted.entry(key.0).or_default();
-                    let is_first = ids.is_empty();
-                    if !ids.insert(key.1) {
+                    let rows: &mut Rows = emitted.entry(key.0).or_default();
+                    let is_first = rows.is_empty();
+                    if rows.insert(key.1, *row) == Some(*row) {
                         return Err(format!("{} is emitted twice", name()));
                     }
                     if known.is_compared() && is_first && is_same(&known.events, read.events_of(key.0), floor) {
@@ -191,7 +191,7 @@ impl Player<'_> {
     /// All pages are read once; twice, if most tickers are missing; and then not believed. Returns whether they were.
     fn check_reads(&self, run: &Run, slot: usize, known: &[(usize, &Known)], floor: Day) -> Result<bool, String> {
         let reads: Vec<&Read> = self.reads(run, slot).collect();
-        let is_repeated = run.faults.iter().any(|(_, fault)| *fault == Fault::Truncated);
+        let is_repeated = run.faults.iter().any(|(_, fault)| matches!(fault, Fault::Truncated | Fault::Slow(_)));
         let two_years_ago = years_before(Zone::NewYork.day_at(run.finished), 2);
         let is_short = |read| is_short(read, known, floor, two_years_ago);
         match (is_short(reads[0]), reads.len()) {
