@@ -6,15 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Months;
-
 use super::checksum::event_checksum;
 use super::emitted_events::{EventSum, TickerEvents};
 use super::notices::{Notice, list_names};
+use super::plan_start::{PLAN_HISTORY_YEARS, years_before};
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use crate::airbyte::render_event;
-use crate::calendar::{Date, MIN_DATE, days_after, parse_date};
+use crate::calendar::{Date, days_after, parse_date};
 use crate::events::{ActionKind, EventPage};
 use crate::fields::Field;
 use crate::polygon::{ApiError, Paging, Request};
@@ -26,9 +25,6 @@ const TICKERS_PER_REQUEST: usize = 100;
 /// The most bytes of records that are kept until all pages have been read. When there are more, the API has returned tens
 /// of thousands of known events that differ, and those are emitted before the rest is read.
 const MAX_KEPT_BYTES: usize = 16 << 20;
-
-/// Every plan includes the events of this many months.
-const MIN_PLAN_MONTHS: u32 = 24;
 
 /// By how many days a plan's history may begin later than expected.
 const MARGIN_DAYS: u64 = 10;
@@ -189,16 +185,18 @@ impl Comparison<'_> {
     }
 
     /// Whether all events of an absent ticker may have aged out: those of one day, within the last year; or any, if the
-    /// response has no event older than what every plan includes: the plan may have become a smaller one.
+    /// response has no event older than what a smaller plan includes, and they are: the plan may have become that one.
     fn may_have_aged_out(&self, events: &TickerEvents) -> bool {
+        let Some(oldest) = events.oldest_day() else {
+            return false;
+        };
+        let has_smaller_plan = PLAN_HISTORY_YEARS.iter().any(|years| {
+            let plan_begin = years_before(self.today, *years);
+            oldest < days_after(plan_begin, MARGIN_DAYS) && self.first_day.is_none_or(|day| day >= plan_begin)
+        });
         let begin = self.history_begin();
-        let before = |day: Date, months| day.checked_sub_months(Months::new(months)).unwrap_or(MIN_DATE);
-        let plan_begin = before(self.today, MIN_PLAN_MONTHS);
-        let has_smaller_plan = !self.seen.is_empty() && self.first_day.is_none_or(|day| day >= plan_begin);
-        let has_one_day = events.without_oldest_day() == EventSum::default();
-        events
-            .oldest_day()
-            .is_some_and(|day| day < begin && (has_smaller_plan || (has_one_day && day >= before(begin, 12))))
+        let has_one_day = events.without_oldest_day() == EventSum::default() && oldest >= years_before(begin, 1);
+        oldest < begin && (has_one_day || (has_smaller_plan && !self.seen.is_empty()))
     }
 
     fn is_requested(&self, ticker: &str) -> bool {
@@ -208,9 +206,7 @@ impl Comparison<'_> {
     /// Where the plan's history begins. Events from before that day disappear from the response; those of its first day
     /// can disappear between two pages.
     fn history_begin(&self) -> Date {
-        let months = Months::new(MIN_PLAN_MONTHS);
-        let begin = self.today.checked_sub_months(months).unwrap_or(MIN_DATE);
-        let begin = days_after(begin, MARGIN_DAYS);
+        let begin = days_after(years_before(self.today, PLAN_HISTORY_YEARS[0]), MARGIN_DAYS);
         self.first_day.map_or(begin, |day| days_after(day, 1).min(begin))
     }
 

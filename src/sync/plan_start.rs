@@ -12,7 +12,7 @@ use crate::market::Market;
 pub(crate) type PlanStarts = BTreeMap<Market, Date>;
 
 /// How many years of history the plans hold (free, Starter, Developer).
-const PLAN_HISTORY_YEARS: [u32; 3] = [2, 5, 10];
+pub(super) const PLAN_HISTORY_YEARS: [u32; 3] = [2, 5, 10];
 
 /// How many days clocks and leap years may shift the start of a plan's history.
 const MARGIN_DAYS: u64 = 3;
@@ -86,7 +86,7 @@ pub(crate) fn may_begin_within(days: DateRange, today: Date) -> bool {
     })
 }
 
-fn years_before(date: Date, years: u32) -> Date {
+pub(super) fn years_before(date: Date, years: u32) -> Date {
     date.checked_sub_months(Months::new(12 * years)).unwrap_or(MIN_DATE).max(MIN_DATE)
 }
 
