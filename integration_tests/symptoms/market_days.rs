@@ -137,3 +137,63 @@ fn unusable_rows_of_a_market_are_skipped_and_counted_and_the_others_are_kept() {
         scenario.assert_true(name);
     }
 }
+
+#[test]
+fn rows_that_come_in_another_order_are_not_emitted_again() {
+    let mut scenario = market();
+    scenario.correct(BarSize::DAY, "T9", new_york_midnight(date(2026, 3, 10)), |bar| bar.close += 0.25);
+    scenario.sync(NOW);
+    scenario.api.inject_faults(|_, _| Some(Fault::rows_changed(|rows| rows.reverse())));
+    assert_eq!(scenario.sync(NOW).records().len(), 0);
+}
+
+#[test]
+fn row_that_is_gone_does_not_hide_the_corrections_of_its_day() {
+    let mut scenario = market();
+    scenario.sync(NOW);
+    let start = new_york_midnight(date(2026, 3, 10));
+    scenario.api.market().remove(BarSize::DAY, "T3", start);
+    scenario.correct(BarSize::DAY, "T4", start, |bar| bar.close += 0.25);
+    scenario.sync(NOW).assert_logs("WARN", &[&["30 rows", "31"]]);
+    scenario.table.rows.remove(&("T3".to_owned(), "2026-03-10".to_owned()));
+    scenario.assert_true("corrected");
+    scenario.sync(NOW).assert_no_warning("known");
+}
+
+#[test]
+fn day_that_is_empty_at_first_and_short_then_is_kept_in_the_backlog() {
+    let mut scenario = market();
+    scenario.sync("2026-03-05T12:00:00Z");
+    // After midnight, even SPY has no bar of the day.
+    scenario.api.inject_faults(|_, request| {
+        let is_spy = request.path.contains("/SPY/");
+        request.path.ends_with(DAY).then(|| Fault::rows_changed(move |rows| rows.truncate(if is_spy { 3 } else { 0 })))
+    });
+    assert_eq!(scenario.sync("2026-03-06T05:10:00Z").last_state()["backlog"], Value::Null);
+    shorten(&scenario, 2, usize::MAX);
+    let output = scenario.sync("2026-03-06T06:10:00Z");
+    output.assert_logs("WARN", &[&[DAY, "only 2 rows"]]);
+    assert_eq!(output.last_state()["backlog"], json!([DAY]));
+}
+
+#[test]
+fn clock_that_was_ahead_leaves_no_day_in_the_backlog_and_no_unfinished_one_in_the_table() {
+    let mut scenario = market();
+    shorten(&scenario, 2, usize::MAX);
+    // To the connector, the 11th is over.
+    scenario.api.market().set_now("2026-03-11T17:00:00Z");
+    let ahead = scenario.connector.run_at("2026-03-12T17:00:00Z", "read").succeeded();
+    scenario.connector.resume_from(&ahead);
+    let output = scenario.sync("2026-03-11T17:10:00Z");
+    assert_eq!(output.last_state()["backlog"], Value::Null);
+    scenario.correct(BarSize::DAY, "T3", new_york_midnight(date(2026, 3, 11)), |bar| bar.close += 0.25);
+    assert_eq!(scenario.sync("2026-03-11T17:20:00Z").records().len(), 0);
+}
+
+#[test]
+fn weekdays_before_the_first_data_are_requested_once() {
+    let mut scenario = market();
+    scenario.set("start_date", "2026-01-02").sync(NOW).assert_no_warning("the market's data begins later");
+    scenario.sync(NOW);
+    assert_eq!(scenario.requests().len(), 1);
+}

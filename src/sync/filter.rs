@@ -107,26 +107,24 @@ impl PageFilter {
     }
 }
 
-/// Keeps each ticker of a whole market's day once, and gives its bar the day's cursor. The rows' own time is 16:00 in New
-/// York, or arbitrary. Returns the names that occurred twice with different values, and how many rows were repeated.
+/// Sorts the rows of a whole market's day, which come in any order, by ticker, keeps each ticker once, and gives its bar the
+/// day's cursor: the rows' own time is 16:00 in New York, or arbitrary. Returns the names that occurred twice with different
+/// values, and how many rows were repeated.
 pub(crate) fn filter_market(page: &mut Page, day: Date) -> (Vec<String>, usize) {
-    let mut seen: HashMap<String, u32> = HashMap::with_capacity(page.rows.len());
-    let (mut kept, mut differing, mut repeated) = (Vec::with_capacity(page.rows.len()), Vec::new(), 0);
-    for bar in &page.rows {
+    let rows = page.rows.iter().map(|bar| {
         let bar = Bar { cursor: utc_midnight(day), ..*bar };
-        let values = BarChecksum::of(page, &bar, VERSION).values;
-        let ticker = page.ticker_of(&bar).unwrap_or_default();
-        if let Some(known) = seen.get(ticker.as_ref()) {
-            repeated += 1;
-            if *known != values {
-                differing.push(ticker.into_owned());
-            }
-        } else {
-            seen.insert(ticker.into_owned(), values);
-            kept.push(bar);
-        }
-    }
-    drop(seen);
-    page.rows = kept;
+        let ticker = page.ticker_of(&bar).unwrap_or_default().into_owned();
+        (ticker, BarChecksum::of(page, &bar, VERSION).values, bar)
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|(ticker, values, _), (other, other_values, _)| (ticker, values).cmp(&(other, other_values)));
+    let (mut differing, mut repeated) = (Vec::new(), 0);
+    rows.dedup_by(|(ticker, values, _), (kept, kept_values, _)| {
+        let is_repeated = ticker == kept;
+        repeated += usize::from(is_repeated);
+        differing.extend((is_repeated && values != kept_values).then(|| kept.clone()));
+        is_repeated
+    });
+    page.rows = rows.into_iter().map(|(_, _, bar)| bar).collect();
     (differing, repeated)
 }

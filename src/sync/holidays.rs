@@ -25,7 +25,7 @@ pub(super) fn resolve_empty_days(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_
         return Ok(());
     };
     let to = days_after(last, NEAR_DAYS).min(day_before(target.window.today));
-    let open_days = open_days(run, target, DateRange { from: days_before(first, NEAR_DAYS), to })?;
+    let open_days = open_days(run, target, DateRange { from: days_before(first, NEAR_DAYS), to }, first)?;
     let mut unknown = Vec::new();
     for day in empty {
         note_empty(target, &mut sync.state, day);
@@ -43,8 +43,9 @@ pub(super) fn resolve_empty_days(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_
             continue;
         }
         let near = DateRange { from: days_before(day, NEAR_DAYS), to: days_after(day, NEAR_DAYS) };
-        let was_holiday = open_days.iter().any(|open| near.contains(*open));
-        if was_holiday || has_stayed_incomplete(target, &sync.state, day) {
+        // A holiday, or the market's data begins later.
+        let was_closed = open_days.iter().any(|open| near.contains(*open)) || open_days.iter().min() > Some(&day);
+        if was_closed || has_stayed_incomplete(target, &sync.state, day) {
             sync.state.backlog.remove(DateRange::day(day));
         } else {
             unknown.push(day.to_string());
@@ -70,14 +71,18 @@ fn note_empty(target: &Target, state: &mut TargetState, day: Date) {
     }
 }
 
-/// The days on which a ticker that always trades has bars; none if the plan does not include it.
-fn open_days(run: &mut Run<'_, '_>, target: &Target, days: DateRange) -> Result<Vec<Date>> {
+/// The days on which a ticker that always trades has bars; none if the plan does not include it. Where the plan refuses
+/// earlier days, they are those from `first` on.
+fn open_days(run: &mut Run<'_, '_>, target: &Target, days: DateRange, first: Date) -> Result<Vec<Date>> {
     let Some(ticker) = target.market.always_traded() else {
         return Ok(Vec::new());
     };
     let request = Request::range(ticker, target.market, Timespan::Day, days, false);
     match run.fetch::<Page>(&request) {
         Ok(page) => Ok(page.rows.iter().map(|bar| target.calendar.date(Timespan::Day.cursor(bar.cursor))).collect()),
+        Err(SyncError::Api(error)) if error.is_before_plan_history() && days.from < first => {
+            open_days(run, target, DateRange { from: first, ..days }, first)
+        }
         Err(SyncError::Api(error)) if !error.is_fatal() && !error.is_unavailable() => Ok(Vec::new()),
         Err(error) => Err(error),
     }

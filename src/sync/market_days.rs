@@ -12,7 +12,7 @@ use super::state::TargetState;
 use super::stream_run::{Result, Run, SyncError};
 use super::target::Target;
 use super::target_sync::TargetSync;
-use crate::calendar::{Date, DateRange, day_before, utc_midnight};
+use crate::calendar::{Date, DateRange, day_before, utc_date, utc_midnight};
 
 /// A line is logged after this many days.
 const PROGRESS_DAYS: usize = 50;
@@ -34,9 +34,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
                 sync.state.backlog.remove(DateRange::day(day));
             }
             Err(SyncError::Api(error)) if error.is_before_plan_history() => {
-                let to = target.last_day(&sync.state);
-                let refused = DateRange { from: day, to };
-                let start = find_plan_start(run, target, refused)?;
+                let start = find_plan_start(run, target, DateRange { from: day, to: last_day })?;
                 if start.is_none() && Some(utc_midnight(day)) > sync.state.cursor {
                     return Err(error.into());
                 }
@@ -46,7 +44,7 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
         }
         let read = run.totals.days;
         if read.is_multiple_of(PROGRESS_DAYS) && read > 0 {
-            run.notice(target, &Notice::MarketProgress { read, all, day })?;
+            run.notice(target, &Notice::MarketProgress { read, all: read + days.len(), day })?;
         }
     }
     resolve_empty_days(run, sync, &mut done)?;
@@ -61,12 +59,12 @@ pub(super) fn sync(run: &mut Run<'_, '_>, mut sync: TargetSync<'_>) -> Result<()
 /// The backlog, then the last day and all that follow, then older days to verify.
 fn days_to_read(target: &Target, state: &TargetState) -> VecDeque<Date> {
     let tail = target.tail(state, false);
-    let to = target.last_day(state);
+    let to = target.last_day(state).min(target.calendar.date(target.window.last_final_cursor));
     let backlog = state.backlog.ranges().iter().flat_map(|range| DateRange { to: range.to.min(to), ..*range }.days());
     let due = target.due(state, target.was_verified_today(state));
     let (mut days, mut seen) = (VecDeque::new(), HashSet::new());
     for day in backlog.chain(tail.days()).chain(due) {
-        if target.market.trades_on(day) && seen.insert(day) {
+        if target.market.trades_on(day) && day <= to && seen.insert(day) {
             days.push_back(day);
         }
     }
@@ -79,7 +77,7 @@ pub(super) fn first_day(target: &Target, known: Option<TargetState>) -> Option<D
     days_to_read(target, &state).front().copied()
 }
 
-/// The plan includes no days before `start`, or none of the refused ones at all.
+/// The plan includes no days before `start`, or none of the known ones at all.
 fn skip_until(
     run: &mut Run<'_, '_>,
     sync: &mut TargetSync<'_>,
@@ -88,19 +86,19 @@ fn skip_until(
     start: Option<Date>,
 ) -> Result<()> {
     let TargetSync { target, state, .. } = sync;
-    let included = |day: Date| start.is_some_and(|start| day >= start);
-    let last_refused = start.map_or(day, day_before);
-    for skipped in days.iter().filter(|day| !included(**day)) {
+    let last_refused = start.map_or_else(|| state.cursor.map_or(day, utc_date), day_before);
+    for skipped in days.iter().filter(|day| **day <= last_refused) {
         run.discard(&request(target, *skipped));
     }
     let refused = DateRange { from: day, to: last_refused };
-    let is_new = Some(utc_midnight(day)) > state.cursor;
-    if is_new || state.backlog.contains(day) {
+    if Some(utc_midnight(day)) > state.cursor || state.backlog.contains(day) {
         run.notice(target, &Notice::OutsidePlan { days: refused, start })?;
     }
-    days.retain(|day| included(*day) || *day > last_refused);
+    days.retain(|day| *day > last_refused);
     state.backlog.remove(refused);
-    // The plan's history has moved on past these days, so they can't be verified any more.
-    state.blocks.retain(|block| !refused.contains(block.from));
+    if start.is_some() {
+        // The plan's history has moved on past these days, so they can't be verified any more.
+        state.blocks.retain(|block| !refused.contains(block.from));
+    }
     Ok(())
 }

@@ -142,7 +142,7 @@ pub(crate) enum Notice {
     #[error("skipped {} without an id or a ticker, or of a ticker that was not requested", count(*.rows, "row"))]
     SkippedEvents { rows: usize },
     /// A name occurs twice on a day, with different values.
-    #[error("{names} occurred twice on {day} with different values; the first row was used")]
+    #[error("{names} occurred twice on {day} with different values; one row of each was used")]
     Ambiguous { day: Date, names: String },
 }
 
