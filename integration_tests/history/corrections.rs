@@ -3,7 +3,7 @@
 use super::{DAYS_AND_HOURS, history};
 use crate::support::bar_size::BarSize;
 use crate::support::days::{date, moment, new_york_midnight, new_york_time};
-use crate::support::market::{AAPL, Market, PartialCoverage, PlanFloor, TradedBar};
+use crate::support::market::{AAPL, Market, TradedBar};
 use crate::support::scenario::Scenario;
 
 const NOW: &str = "2023-01-10T12:00:00Z";
@@ -60,29 +60,6 @@ fn vanished_bar_is_warned_about_once_and_its_row_stays() {
     aapl.api.market().day("AAPL", day, bar);
     aapl.sync(NOW);
     aapl.assert_true("it is back");
-}
-
-/// Volumes settle overnight, and a plan's history moves on: neither is a restatement.
-#[test]
-fn corrected_session_is_no_restatement_on_a_plan_whose_history_moves_on() {
-    for coverage in [PartialCoverage::Shortened, PartialCoverage::Refused] {
-        for (start_date, syncs, corrected, later, records) in [
-            ("2024-11-20", &["11-20", "11-28", "12-05"][..], date(2026, 12, 3), "12-05", 2),
-            ("2014-01-02", &["11-20"], date(2026, 11, 19), "11-21", 4),
-        ] {
-            let mut scenario = history("stock_prices_by_hour", date(2024, 11, 20), 759, start_date);
-            scenario.api.market().plan(PlanFloor::YearsBack(2), coverage);
-            for now in syncs {
-                scenario.sync(&format!("2026-{now}T12:00:00Z"));
-            }
-            let corrected = new_york_time(corrected, 15, 0);
-            scenario.correct(BarSize::HOUR, "AAPL", corrected, |bar| bar.high += 0.25);
-            let output = scenario.sync(&format!("2026-{later}T12:30:00Z"));
-            output.assert_no_warning(&format!("{coverage:?}"));
-            // Its session, and the new one.
-            assert!((1..=records).contains(&output.records().len()), "{coverage:?}");
-        }
-    }
 }
 
 #[test]
@@ -156,4 +133,27 @@ fn hour_that_appears_months_before_the_first_one_is_emitted_within_two_weeks() {
     scenario.api.market().bar(BarSize::HOUR, "AAPL", start, TradedBar::closing_at(5.0));
     scenario.sync_daily(date(2026, 11, 18), date(2026, 12, 1));
     scenario.assert_true("with the late bar");
+}
+
+#[test]
+fn bar_that_is_gone_does_not_hide_the_corrections_of_an_old_block() {
+    let mut scenario = history("stock_prices_by_hour", date(2023, 1, 2), 600, "2023-01-02");
+    scenario.sync("2026-09-01T12:00:00Z");
+    // The first bar of its block, where a plan might have begun.
+    let gone = new_york_time(date(2023, 7, 3), 10, 0);
+    scenario.api.market().remove(BarSize::HOUR, "AAPL", gone);
+    scenario.correct(BarSize::HOUR, "AAPL", new_york_time(date(2023, 8, 9), 15, 0), |bar| bar.high += 5.0);
+    let outputs = scenario.sync_daily(date(2026, 9, 2), date(2026, 9, 16));
+    assert_eq!(outputs.iter().filter(|output| output.text.contains("no longer returns 1 bar")).count(), 1);
+    scenario.table.rows.remove(&("AAPL".to_owned(), "2023-07-03T14:00:00Z".to_owned()));
+    scenario.assert_true("corrected");
+}
+
+#[test]
+fn bar_that_is_not_final_is_no_reason_to_doubt_the_ticker() {
+    let mut market = Market::at("2026-11-20T15:10:00Z");
+    market.bar(BarSize::HOUR, "AAPL", new_york_time(date(2026, 11, 20), 9, 0), TradedBar::closing_at(5.0));
+    let mut scenario = Scenario::new(market, "AAPL", "stock_prices_by_hour", "2026-11-20");
+    scenario.sync("2026-11-20T15:10:00Z").assert_no_warning("ten minutes after its end");
+    assert_eq!(scenario.sync("2026-11-20T15:20:00Z").records().len(), 1);
 }

@@ -1,6 +1,5 @@
-//! Histories that change or are long: splits, corrections, late bars, earlier starts.
+//! Histories that change or are long: splits, corrections, late bars.
 
-mod backfill;
 mod corrections;
 mod long;
 mod splits;
@@ -17,7 +16,7 @@ pub fn history(stream: &str, first: Date, days: u64, start_date: &str) -> Scenar
     let mut market = Market::at("2026-11-20T12:00:00Z");
     for day in weekdays(first, days) {
         let bar = TradedBar::closing_at(200.0 + f64::from((day - date(2020, 1, 1)).num_days() as i32));
-        if stream == "stock_prices" {
+        if !stream.ends_with("hour") {
             market.day("AAPL", day, bar);
         } else {
             for hour in [10, 15] {

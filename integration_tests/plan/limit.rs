@@ -233,3 +233,39 @@ fn search_for_the_limit_that_fails_is_a_failure() {
     scenario.sync(NOW);
     scenario.assert_true("after a successful sync");
 }
+
+#[test]
+fn limit_of_a_market_is_found_while_the_last_day_is_still_today_to_the_api() {
+    let scenario = history("market_prices", date(2026, 3, 2), 9, "2026-03-02");
+    scenario.api.market().plan(PlanFloor::On(date(2026, 3, 4)), PartialCoverage::Shortened).shows_today = false;
+    scenario.api.market().set_now("2026-03-10T12:00:00Z");
+    let output = scenario.connector.run_at("2026-03-11T07:00:00Z", "read").succeeded();
+    assert_eq!(output.records().len(), 4);
+}
+
+#[test]
+fn limit_of_a_market_that_trades_on_weekends_is_found_at_once() {
+    for day in [6, 9] {
+        let mut market = Market::at("2026-03-20T12:00:00Z");
+        for day in date(2026, 2, 1).iter_days().take(60) {
+            market.day("X:BTCUSD", day, TradedBar::closing_at(1.0));
+        }
+        market.plan(PlanFloor::On(date(2026, 3, day)), PartialCoverage::Shortened);
+        let mut scenario = Scenario::new(market, "AAPL", "crypto_market_prices", "2026-02-02");
+        let output = scenario.sync("2026-03-20T12:00:00Z");
+        output.assert_logs("WARN", &[&["crypto_market_prices", &format!("starting at 2026-03-0{day}")]]);
+    }
+}
+
+#[test]
+fn holiday_at_the_limit_is_recognized() {
+    for coverage in BOTH {
+        let mut market = Market::at("2026-03-11T12:00:00Z");
+        market.days("SPY", &[3, 4, 5, 6, 9, 10].map(|day| (date(2026, 3, day), 100.0)));
+        market.plan(PlanFloor::On(date(2026, 3, 2)), coverage);
+        let mut scenario = Scenario::new(market, "AAPL", "market_prices", "2026-03-02");
+        let output = scenario.sync("2026-03-11T12:00:00Z");
+        output.assert_no_warning(&format!("{coverage:?}"));
+        assert_eq!(output.last_state()["backlog"], Value::Null);
+    }
+}

@@ -4,6 +4,7 @@ use super::BOTH;
 use crate::history::{DAYS_AND_HOURS, history};
 use crate::support::days::date;
 use crate::support::destination::PrimaryKey;
+use crate::support::fake_api::Fault;
 use crate::support::market::PlanFloor;
 
 #[test]
@@ -48,7 +49,7 @@ fn rows_older_than_the_plan_that_keep_the_old_basis_after_a_split_are_named() {
 
 #[test]
 fn range_that_has_aged_out_of_the_plan_succeeds_quietly() {
-    for stream in DAYS_AND_HOURS {
+    for stream in ["stock_prices", "stock_prices_by_hour", "market_prices"] {
         for coverage in BOTH {
             let context = format!("{stream} {coverage:?}");
             let mut scenario = history(stream, date(2024, 1, 1), 200, "2024-01-01");
@@ -60,7 +61,8 @@ fn range_that_has_aged_out_of_the_plan_succeeds_quietly() {
                 let output = scenario.sync(&format!("2026-{day}T12:00:00Z"));
                 warned += output.logs("WARN").len();
                 let requests = scenario.requests().len();
-                assert!(requests <= 5, "{context} {day}: {requests}");
+                let most = if stream == "market_prices" { 12 } else { 5 };
+                assert!(requests <= most, "{context} {day}: {requests}");
             }
             assert!(warned <= 1, "{context}: warned {warned} times");
             scenario.set("adjusted", false).sync("2026-11-20T13:00:00Z");
@@ -120,6 +122,40 @@ fn earlier_start_before_a_block_that_the_plan_has_cut_emits_nothing_again() {
             let output = scenario.set("start_date", start_date).sync("2026-11-26T12:00:00Z");
             assert!(output.dates().iter().all(|day| *day >= "2026-11-20"), "{coverage:?}: {:?}", output.dates());
             assert!(!output.text.contains("no longer returns"), "{coverage:?}");
+        }
+    }
+}
+
+#[test]
+fn plan_that_refuses_everything_over_a_weekend_loses_nothing() {
+    for stream in ["market_prices", "stock_prices", "stock_prices_by_hour"] {
+        let mut scenario = history(stream, date(2025, 11, 3), 130, "2025-11-03");
+        scenario.sync("2026-03-07T12:00:00Z");
+        let known = scenario.sync("2026-03-08T12:00:00Z").last_state();
+        scenario.api.inject_faults(|_, _| Some(Fault::outside_the_plan()));
+        for now in ["2026-03-08T13:00:00Z", "2026-03-09T03:00:00Z"] {
+            scenario.sync(now);
+            assert!(scenario.requests().len() <= 4, "{stream}: {:?}", scenario.requests().len());
+        }
+        scenario.api.heal();
+        let output = scenario.sync("2026-03-09T03:30:00Z");
+        assert_eq!((output.records().len(), output.last_state()["blocks"] == known["blocks"]), (0, true), "{stream}");
+    }
+}
+
+#[test]
+fn rows_that_keep_the_old_basis_are_named_where_the_plan_hides_some_and_not_where_the_ticker_is_new() {
+    for (first, start_date, expected) in [((2026, 6), "2015-01-02", 0), ((2024, 11), "2024-11-20", 1)] {
+        for stream in DAYS_AND_HOURS {
+            let mut scenario = history(stream, date(first.0, first.1, 1), 800, start_date);
+            if expected > 0 {
+                scenario.api.market().plan(PlanFloor::YearsBack(2), BOTH[0]);
+            }
+            scenario.sync("2026-11-20T12:00:00Z");
+            scenario.api.market().split("AAPL", date(2026, 11, 27), 2.0);
+            let output = scenario.sync("2026-11-27T12:00:00Z");
+            let named = output.logs("WARN").iter().filter(|text| text.contains("keep their old prices")).count();
+            assert_eq!(named, expected, "{stream} {start_date}");
         }
     }
 }

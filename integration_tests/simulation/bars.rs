@@ -102,6 +102,16 @@ impl Api {
         if self.takes_fault(number, Fault::Doubled) {
             *bars = bars.iter().flat_map(|bar| [*bar, *bar]).collect();
         }
+        if bars.len() > 2 && self.takes_fault(number, Fault::Conflict) {
+            let mut other = bars[number * 7 % bars.len()];
+            if let Row::Bar(bar) = &mut other.1 {
+                bar.open += 0.5;
+            }
+            bars.insert((number * 7 + number % 2) % bars.len(), other);
+        }
+        if self.takes_fault(number, Fault::Reversed) {
+            bars.reverse();
+        }
         if !bars.is_empty() && self.takes_fault(number, Fault::Strays) {
             let bar = |(start, row): (&i64, &Row)| (*start, *row);
             bars.extend(rows.range(to + 1..).take(2).map(bar));
@@ -143,11 +153,12 @@ impl Api {
             self.traffic.served.entry((Size::Day, *ticker, midnight)).or_default().push(*row);
         }
         // Unordered, and at the close.
-        let told = rows.iter().rev().map(|(ticker, row)| {
+        let told = rows.iter().map(|(ticker, row)| {
             let head = format!(r#""T":"{}","#, self.market.tickers[*ticker].name);
             bar(&head, midnight + 16 * HOUR, row, number as u64)
         });
         let mut told: Vec<String> = told.collect();
+        told.rotate_left(number % rows.len().max(1));
         if self.has_unusable_rows && !told.is_empty() {
             told.splice(0..0, UNUSABLE.map(str::to_owned));
         }

@@ -53,7 +53,7 @@ fn setup(rng: &mut Rng, streams: &[&'static Stream]) -> Setup {
     let is_long = chosen.iter().any(|stream| stream.size.is_long());
     let tickers = match rng.u8(..6) {
         _ if reads_all => vec![ALWAYS_TRADED, "AAPL", "BRK.B", "GSpB", "TSLA", "F"],
-        0 if is_intraday => vec!["X:BTCUSD", "AAPL"],
+        0 if is_intraday => vec![if rng.bool() { "X:BTCUSD" } else { "C:EURUSD" }, "AAPL"],
         1 => vec!["I:SPX", "AAPL", "GSpB"],
         _ => vec!["AAPL", "BRK.B", "GSpB"],
     };
@@ -114,12 +114,15 @@ fn random_pause(rng: &mut Rng, setup: &Setup) -> Step {
 }
 
 fn random_sync(rng: &mut Rng, setup: &Setup) -> Step {
-    let mut faults = Vec::new();
-    if rng.u8(..3) == 0 {
+    let mut faults: Vec<(usize, Fault)> = Vec::new();
+    let count = if rng.u8(..3) == 0 { rng.u8(1..3) } else { 0 };
+    for _ in 0..count {
         let latest = if rng.bool() { 2 } else { 10 };
         let at = rng.usize(..latest);
         let ticker = rng.usize(..setup.tickers.len());
-        let fault = match rng.u8(..16) {
+        // Two empty responses in a row are believed.
+        let kinds = if faults.is_empty() { 0..19 } else { 4..19 };
+        let fault = match rng.u8(kinds) {
             0 | 1 => Fault::Empty,
             2 | 3 => Fault::EmptyNextPage,
             4 => Fault::Doubled,
@@ -137,6 +140,9 @@ fn random_sync(rng: &mut Rng, setup: &Setup) -> Step {
                     split: Split { first_day, ratio: 4.0, known_from: 0, known_until: i64::MAX },
                 }
             }
+            14 => Fault::Reversed,
+            // The day that is requested again must have bars.
+            15 if faults.is_empty() => return Step::Sync { faults: vec![(at, Fault::Conflict)], kill: None },
             _ => Fault::Slow(rng.i64(1..9)),
         };
         faults.push((at, fault));

@@ -81,6 +81,10 @@ pub enum Fault {
     CutAtPageEnd,
     /// Bars from outside of the requested range come along.
     Strays,
+    /// One bar comes twice, with different values.
+    Conflict,
+    /// The bars come in reverse order.
+    Reversed,
     /// Another ticker's bars.
     OtherTicker,
     /// The response breaks off.

@@ -28,7 +28,7 @@ pub fn market(setup: &Setup) -> Market {
     let is_events = setup.streams.iter().all(|stream| stream.is_events());
     let holidays: Vec<i64> = (0..6).map(|_| rng.i64(-40..AHEAD)).collect();
     let tickers = setup.tickers.iter().map(|name| {
-        let zone = if name.starts_with("X:") { Zone::Utc } else { Zone::NewYork };
+        let zone = if name.starts_with("X:") || name.starts_with("C:") { Zone::Utc } else { Zone::NewYork };
         let mut ticker = Ticker { name, zone, bars: BTreeMap::new(), hidden: BTreeMap::new(), splits: Vec::new() };
         let today = zone.day_at(setup.now);
         let first_day = today - setup.dense - setup.sparse;

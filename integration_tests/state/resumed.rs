@@ -63,19 +63,6 @@ fn tutorials_state_survives_a_sync_that_fails() {
 }
 
 #[test]
-fn each_ticker_resumes_from_its_own_state() {
-    let mut all = scenario("AAPL,TSLA,GONE");
-    let aapl = [(date(2020, 12, 17), 128.7)];
-    all.api.market().days("AAPL", &aapl).days("GONE", &aapl);
-    let first = all.set("end_date", "2020-12-18").sync(NOW);
-    all.api.market().days("AAPL", &[(date(2020, 12, 18), 126.66), (date(2020, 12, 21), 128.23)]);
-    let output = all.set("stock_ticker", "AAPL,TSLA").set("end_date", Value::Null).sync(NOW);
-    let expected = [("AAPL", "2020-12-18", 126.66), ("AAPL", "2020-12-21", 128.23), ("TSLA", "2020-12-21", 649.86)];
-    assert_eq!(output.prices(), expected);
-    assert_eq!(output.last_state()["GONE"], first.last_state()["GONE"], "a removed ticker keeps its state");
-}
-
-#[test]
 fn ticker_without_bars_is_warned_about_once() {
     let mut tickers = scenario("TSLA,TLSA");
     let first = tickers.sync(NOW);
@@ -83,13 +70,4 @@ fn ticker_without_bars_is_warned_about_once() {
     first.assert_logs("WARN", &[&["TLSA", "2020-12-15", "2020-12-21"]]);
     assert!(first.last_state()["TLSA"]["date"].is_null(), "no cursor");
     tickers.sync(NOW).assert_no_warning("once");
-}
-
-#[test]
-fn ticker_that_is_listed_later_misses_no_bar_regardless_of_the_pause() {
-    let mut new = scenario("NEW");
-    new.set("start_date", Value::Null).sync(NOW);
-    new.api.market().days("NEW", &[(date(2020, 12, 23), 10.0), (date(2021, 2, 26), 11.0)]);
-    let second = new.sync("2021-03-01T12:00:00Z");
-    assert_eq!(second.prices(), [("NEW", "2020-12-23", 10.0), ("NEW", "2021-02-26", 11.0)]);
 }

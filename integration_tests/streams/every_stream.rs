@@ -83,30 +83,6 @@ fn state_that_cannot_be_understood_is_refused_by_every_stream_in_both_sync_modes
 }
 
 #[test]
-fn start_date_that_is_moved_back_reads_the_missing_part_of_every_stream_once() {
-    for stream in STREAMS.iter().map(|stream| stream.name) {
-        let mut scenario = scenario(stream);
-        let start_date = scenario.connector.config["start_date"].clone();
-        let later = match stream {
-            "stock_prices_by_week" => "2026-02-22",
-            "stock_prices_by_month" => "2026-01-01",
-            _ => "2026-03-09",
-        };
-        let first = scenario.set("start_date", later).sync(TUESDAY);
-        scenario.assert_true(stream);
-        let second = scenario.set("start_date", start_date.clone()).sync(TUESDAY);
-        scenario.assert_true(stream);
-        let records = first.records().len() + second.records().len();
-        assert_eq!(records, scenario.table.rows.len(), "{stream}: each bar once");
-        assert!(second.records().len() * 3 <= first.records().len() * 4, "{stream}");
-        for start_date in [start_date, later.into(), Value::Null] {
-            let third = scenario.set("start_date", start_date.clone()).sync(TUESDAY);
-            assert_eq!((third.records().len(), third.last_state()), (0, second.last_state()), "{stream} {start_date}");
-        }
-    }
-}
-
-#[test]
 fn restated_history_of_one_ticker_is_read_again_and_others_and_whole_markets_are_left() {
     for Stream { name: stream, market, .. } in STREAMS.iter().filter(|stream| stream.has("TSLA")) {
         let mut scenario = scenario(stream);

@@ -1,28 +1,8 @@
 //! Peculiarities of hours and minutes: their times, when they are final, and changes overnight.
 
 use crate::history::history;
-use crate::streams::every_stream::{DAYS, TUESDAY, WEDNESDAY, scenario, starts};
-use crate::support::bar_size::BarSize;
+use crate::streams::every_stream::{TUESDAY, WEDNESDAY, scenario};
 use crate::support::days::date;
-use crate::support::market::TradedBar;
-use crate::support::output::assert_words;
-
-#[test]
-fn session_that_is_corrected_overnight_is_emitted_again_on_the_next_day() {
-    let mut scenario = scenario("stock_prices_by_hour");
-    scenario.api.market().page_size = 50_000;
-    scenario.set("stock_ticker", "AAPL").sync("2026-03-09T20:25:00Z");
-    for start in starts(BarSize::HOUR, "AAPL", DAYS[1]) {
-        let settled = |bar: &mut TradedBar| bar.volume = bar.volume.map(|volume| volume + 100.0);
-        scenario.correct(BarSize::HOUR, "AAPL", start, settled);
-    }
-    let second = scenario.sync(TUESDAY);
-    scenario.assert_true("the next day");
-    assert_eq!(second.records().len(), 16);
-    second.assert_no_warning("volumes settle overnight");
-    assert!(scenario.requests().len() <= 3);
-    assert_words(second.logs("INFO")[0], &["AAPL", "12 bars", "2026-03-09"]);
-}
 
 #[test]
 fn last_bar_is_not_considered_missing_when_it_is_not_on_the_first_page() {

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use source_stock_ticker_api::clock::SharedClock;
 
 use super::answers::{Answer, answer, error};
@@ -24,8 +23,6 @@ pub struct Request {
     pub query: String,
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The market's time of arrival.
-    pub time: DateTime<Utc>,
 }
 
 impl Request {
@@ -122,8 +119,7 @@ impl FakeApi {
         if let Some(clock) = &*backend.clock.lock().expect("no panic") {
             self.market().now = clock.now();
         }
-        let time = self.market().now;
-        let request = Request { path: path.to_owned(), query: query.to_owned(), headers, time };
+        let request = Request { path: path.to_owned(), query: query.to_owned(), headers };
         let number = {
             let mut requests = backend.requests.lock().expect("no panic");
             requests.push(request.clone());

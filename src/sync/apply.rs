@@ -5,18 +5,21 @@ use super::checksum::VERSION;
 use super::chunk::{Chunk, DayOfBars, runs};
 use super::compare::{Comparison, blocks_of, compare, compared_days, merge_sessions};
 use super::notices::Notice;
-use super::plan_start::{may_be_hidden, may_begin_within};
+use super::plan_start::may_begin_within;
 use super::reader::plan_start;
 use super::state::TargetState;
 use super::stream_run::{Result, Run};
 use super::target::{Layout, Target};
 use super::target_sync::TargetSync;
 use crate::bars::{Bar, Page};
-use crate::calendar::{Date, DateRange};
+use crate::calendar::{Date, DateRange, days_before};
 use crate::timespan::Timespan;
 
 /// A first bar that is this many days later than requested is worth a warning; no holidays are as long.
 const MAX_START_GAP_DAYS: i64 = 10;
+
+/// The first bar that a plan shows is at most this many days later than its history begins.
+const NEAR_DAYS: u64 = 3;
 
 /// A symbol without bars for longer than this may have been given to another company.
 const MAX_GAP_DAYS: i64 = 30;
@@ -37,13 +40,12 @@ pub(super) fn apply(
     for &(days, bars) in &comparison.missing {
         run.notice(target, &Notice::Missing { bars, days })?;
     }
-    let is_on_new_basis = comparison.is_restated || sync.emitted.is_restated;
-    if let (Some(_), true, Some(next)) = (fragment, is_on_new_basis, fresh.first()) {
+    let restated = chunk.bars().map(|bar| bar.cursor).min().filter(|_| comparison.is_restated);
+    sync.emitted.is_restated |= restated.is_some();
+    if let (Some(_), true, Some(next)) = (fragment, sync.emitted.is_restated, fresh.first()) {
         sync.emitted.is_restated = false;
         run.notice(target, &Notice::OldPrices { first: next.day })?;
     }
-    let restated = chunk.bars().next().map(|bar| bar.cursor).filter(|_| comparison.is_restated);
-    sync.emitted.is_restated |= restated.is_some();
     warn_about_days(run, sync, chunk.days, &fresh)?;
 
     let mut blocks = blocks_of(target, chunk.days, &fresh);
@@ -137,7 +139,7 @@ fn keep_hidden(target: &Target, state: &TargetState, comparison: &Comparison, bl
 /// some of its days, so it can neither be compared nor replace the complete bar. Returns its first day.
 fn drop_fragment(target: &Target, state: &TargetState, chunk: &mut Chunk) -> Option<Date> {
     let timespan = target.stream.timespan;
-    let first = chunk.bars().next()?.cursor;
+    let first = chunk.bars().map(|bar| bar.cursor).min()?;
     let from = target.calendar.date(first);
     let days = DateRange { from, to: timespan.last_day_of(from) };
     let is_longer_than_a_day = !timespan.is_intraday() && timespan != Timespan::Day;
@@ -172,7 +174,9 @@ fn warn_about_days(
     let is_beginning = days.from <= state.since || Some(days.from) == plan_start(run, target, state);
     if is_beginning && emitted.is_restated && state.cursor.is_some() {
         emitted.is_restated = false;
-        if (first - state.since).num_days() > MAX_START_GAP_DAYS && may_be_hidden(state.since, target.window.today) {
+        // Otherwise it is the ticker's own history that begins there.
+        let begin = DateRange { from: days_before(first, NEAR_DAYS), to: first };
+        if state.since < begin.from && (state.plan_start.is_some() || may_begin_within(begin, target.window.today)) {
             run.notice(target, &Notice::OldPrices { first })?;
         }
     }

@@ -1,4 +1,4 @@
-//! The bars of consecutive days, complete: filtered, in order, each once.
+//! The bars of consecutive days, complete: filtered, each once.
 
 use std::ops::Range;
 
@@ -13,10 +13,8 @@ use crate::calendar::{Date, DateRange};
 pub(crate) struct Chunk {
     /// The days that were requested.
     pub(crate) days: DateRange,
-    /// Their bars, each with its cursor.
+    /// Their bars, each with its cursor; those of days that were requested again come last.
     pub(crate) pages: Vec<Page>,
-    /// Whether bars were left out because they are not final, or not wanted.
-    pub(crate) has_later: bool,
 }
 
 /// The bars of one day.

@@ -5,7 +5,7 @@ use chrono::Datelike;
 use super::blocks::{Block, Contents, FirstBar};
 use super::checksum::VERSION;
 use super::chunk::{Chunk, DayOfBars};
-use super::plan_start::may_be_hidden;
+use super::plan_start::{may_be_hidden, may_begin_within};
 use super::state::TargetState;
 use super::target::{Layout, Target};
 use crate::calendar::{Date, DateRange, day_before};
@@ -69,6 +69,8 @@ pub(crate) fn compare(target: &Target, state: &TargetState, chunk: &Chunk, fresh
         let is_pending = state.backlog.contains(block.from);
         let begins_later = fresh.first().is_none_or(|fresh| block.from < fresh.day);
         let is_hidden = begins_later
+            // A plan hides the beginning of a history.
+            && (place == 0 || target.layout() != Layout::Sessions || may_begin_within(covered, target.window.today))
             && (may_be_hidden(block.from, target.window.today) || block.from < chunk.days.from)
             && contents.bars < block.contents.bars
             && first_minute(&contents) != first_minute(&block.contents);
@@ -238,7 +240,7 @@ mod tests {
         for bar in &mut page.rows {
             bar.cursor = target.calendar.timespan.cursor(bar.cursor);
         }
-        Chunk { days: DateRange { from: day("2020-01-01"), to: day(TODAY) }, pages: vec![page], has_later: false }
+        Chunk { days: DateRange { from: day("2020-01-01"), to: day(TODAY) }, pages: vec![page] }
     }
 
     fn compared(known: &[(&str, f64)], now: &[(&str, f64)]) -> (Vec<String>, bool, u32, usize) {

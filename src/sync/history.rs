@@ -143,12 +143,15 @@ fn take(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step:
     match read {
         Read::Whole { by_several_requests } => {
             done.tail |= reads_tail;
-            let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || target.layout() == Layout::Bars);
-            if let (true, false, Some(first)) = (by_several_requests, done.is_confirmed, first)
+            let is_session = target.layout() == Layout::Sessions;
+            let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || !is_session);
+            let is_in_parts = by_several_requests || (is_session && done.restatements > 0);
+            if let (true, false, Some(first)) = (is_in_parts, done.is_confirmed, first)
                 && step.why != Why::Verify
             {
                 done.is_confirmed = true;
-                done.due.push(first.from);
+                // It is the last one, and shows a split of any later date.
+                done.due.insert(0, first.from);
             }
         }
         Read::Restated { first } => {
@@ -173,8 +176,8 @@ fn restate(run: &mut Run<'_, '_>, sync: &TargetSync<'_>, done: &mut Done, first:
     let (target, state) = (sync.target, &sync.state);
     done.restatements += 1;
     if target.layout() == Layout::Sessions {
-        // The rest is read by later requests.
-        done.is_confirmed = true;
+        // Later requests read the rest, whose first block is compared again, too.
+        done.is_confirmed = false;
         done.due = vec![target.calendar.date(first)];
     }
     let (first, since) = (target.text(first), state.since);
@@ -214,6 +217,8 @@ fn refused(
                 run.notice(target, &Notice::OutsidePlan { days, start: None })?;
             }
             done.tail |= why == Why::Tail;
+            // Whether the plan still includes older blocks can't be told while it includes no days at all.
+            done.due.clear();
             let last = state.cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
             if let (Why::Tail, true, Some(refusal)) = (why, target.trading_days_after(last) > 0, refusal) {
                 // Otherwise the table would stop growing without any error.

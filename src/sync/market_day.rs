@@ -46,7 +46,8 @@ pub(super) fn read_day(
     let known_rows = known.map_or(0, |block| block.contents.bars);
     // A short day that was accepted is as complete as it will be.
     let is_accepted = known.is_some() && !state.backlog.contains(day);
-    let expected = if is_accepted { known_rows } else { known_rows.max(expected_rows(target, state, day)) };
+    let is_settled = is_accepted && known_rows > 0;
+    let expected = if is_settled { known_rows } else { known_rows.max(expected_rows(target, state, day)) };
     let mut day_chunk = prepare(run, target, day, page)?;
     let rows = |chunk: &Chunk| chunk.bars().count() as u32;
     if rows(&day_chunk) == 0 && known_rows == 0 {
@@ -75,7 +76,9 @@ pub(super) fn read_day(
             return keep_incomplete(run, sync, day, &notice);
         }
         run.notice(target, &notice)?;
-        return verified(run, sync, day);
+        if rows * 2 < known_rows {
+            return verified(run, sync, day);
+        }
     }
     let is_short = rows * 2 < expected;
     let fresh = day_chunk.by_day(target.calendar, None, VERSION);
@@ -108,7 +111,7 @@ fn prepare(run: &mut Run<'_, '_>, target: &Target, day: Date, mut page: Page) ->
     } else if repeated > 0 {
         run.notice(target, &Notice::Skipped { outside: 0, repeated })?;
     }
-    Ok(Chunk { days: DateRange::day(day), pages: vec![page], has_later: false })
+    Ok(Chunk { days: DateRange::day(day), pages: vec![page] })
 }
 
 /// How many rows a day is expected to have: as many as the last complete day, or, where weekdays differ, as many as the
@@ -166,7 +169,8 @@ pub(super) fn has_stayed_incomplete(target: &Target, state: &TargetState, day: D
     let today = target.window.today;
     let block = state.blocks.iter().find(|block| block.from == day);
     let unchanged_since = block.and_then(|block| block.verified).unwrap_or(today);
-    (today - unchanged_since).num_days() >= ACCEPTED_AFTER_DAYS
+    // A clock that was ahead can have left a day behind that is still to come.
+    !(0..ACCEPTED_AFTER_DAYS).contains(&(today - unchanged_since).num_days())
 }
 
 /// Keeps an incomplete day in the backlog, until it has not changed for some days. Its block holds the day on which it

@@ -32,29 +32,25 @@ pub(super) fn read_range(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days:
     let mut by_several_requests = false;
     loop {
         // One request for everything that is left: its first page shows where the data begins.
-        let mut reading = match open(run, sync, rest)? {
+        let is_known = sync.state.cursor.is_some();
+        let reading = match open(run, sync, rest, is_known || by_several_requests)? {
             Opened::Page(reading) => reading,
             Opened::Refused(error) => return Ok(Read::Refused(error)),
         };
-        if is_empty(&reading) {
-            let is_whole = !by_several_requests;
-            if is_whole && sync.state.cursor.is_none() {
+        if reading.is_empty() && !by_several_requests {
+            if !is_known {
                 return Ok(Read::Empty);
+            } else if expects_bars(sync, reading.chunk.days) {
+                return Ok(Read::Missing);
             }
-            let is_missing = is_whole && expects_bars(sync, reading.chunk.days);
-            // Under load the API has been seen to answer without bars that it has.
-            reading = match open(run, sync, rest)? {
-                Opened::Page(again) if is_empty(&again) && is_missing => return Ok(Read::Missing),
-                Opened::Page(again) => again,
-                Opened::Refused(error) => return Ok(Read::Refused(error)),
-            };
         }
         rest = reading.chunk.days;
         let boundaries = target.boundaries(&sync.state, rest);
         let last_day = reading.chunk.bars().next_back().map(|bar| target.calendar.date(bar.cursor));
-        if !reading.has_next() || boundaries.is_empty() {
-            by_several_requests |= reading.has_next();
+        if !reading.has_next() || boundaries.last().is_none_or(|begin| Some(*begin) <= last_day) {
             let chunk = reading.finish(run, sync)?;
+            // A last page can be empty.
+            by_several_requests |= chunk.pages.iter().filter(|page| !page.rows.is_empty()).count() > 1;
             return Ok(match apply(run, sync, chunk, false)? {
                 Some(first) => Read::Restated { first },
                 None => Read::Whole { by_several_requests },
@@ -96,7 +92,7 @@ fn read_chunks(
         let is_last = waiting.is_empty();
         run.prefetch(&request);
         let _ = waiting.iter().take_while(|(_, request)| run.prefetch(request)).count();
-        let mut chunk = match Reading::new(sync, days).finish(run, sync) {
+        let chunk = match Reading::new(sync, days, is_first || is_last).finish(run, sync) {
             // A plan without today refuses a chunk that begins with it.
             Err(SyncError::Api(error)) if days.from >= target.window.today && error.is_before_plan_history() => {
                 sync.state.backlog.remove(days);
@@ -104,12 +100,9 @@ fn read_chunks(
             }
             chunk => chunk?,
         };
-        if chunk.is_empty() {
-            if !is_first && !is_last {
-                outcome = ControlFlow::Continue(days.from);
-                break;
-            }
-            chunk = Reading::new(sync, days).finish(run, sync)?;
+        if chunk.is_empty() && !is_first && !is_last {
+            outcome = ControlFlow::Continue(days.from);
+            break;
         }
         is_first = false;
         if let Some(first) = apply(run, sync, chunk, !is_last)? {
@@ -127,10 +120,6 @@ fn divide(range: DateRange, boundaries: &[Date]) -> impl Iterator<Item = DateRan
     let begins = std::iter::once(range.from).chain(boundaries.iter().copied());
     let ends = boundaries.iter().map(|day| day_before(*day)).chain([range.to]);
     begins.zip(ends).map(|(from, to)| DateRange { from, to })
-}
-
-fn is_empty(reading: &Reading) -> bool {
-    reading.chunk.is_empty() && !reading.has_next() && !reading.chunk.has_later
 }
 
 /// Whether bars of these days were emitted.

@@ -20,6 +20,8 @@ pub(super) struct Reading {
     filter: PageFilter,
     paging: Paging,
     next: Option<Request>,
+    /// Whether an empty response is requested again: under load the API has been seen to answer without bars that it has.
+    expects_bars: bool,
     /// The days of bars without a price.
     without_price: Vec<String>,
 }
@@ -34,14 +36,15 @@ pub(super) enum Opened {
 
 impl Reading {
     /// Has read nothing yet. Bars later than what may be emitted are left out.
-    pub(super) fn new(sync: &TargetSync<'_>, days: DateRange) -> Reading {
+    pub(super) fn new(sync: &TargetSync<'_>, days: DateRange, expects_bars: bool) -> Reading {
         let target = sync.target;
         let request = target.request(days);
         Reading {
-            chunk: Chunk { days, pages: Vec::new(), has_later: false },
+            chunk: Chunk { days, pages: Vec::new() },
             filter: PageFilter::new(target.calendar, days, target.last_cursor(&sync.state)),
             paging: Paging::new(&request),
             next: Some(request),
+            expects_bars,
             without_price: Vec::new(),
         }
     }
@@ -49,6 +52,11 @@ impl Reading {
     /// Whether another page follows.
     pub(super) fn has_next(&self) -> bool {
         self.next.is_some()
+    }
+
+    /// Whether the API has no bars of these days.
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunk.is_empty() && !self.has_next() && !self.filter.has_later
     }
 
     /// Reads the next page.
@@ -61,8 +69,8 @@ impl Reading {
             Err(SyncError::Api(error)) if error.is_past_the_end() && !is_first => return Ok(()),
             page => page?,
         };
-        if page.rows.is_empty() && page.unusable.is_empty() && !is_first {
-            // The page before promised more. Under load the API has been seen to return pages without their bars.
+        // A page after the first one was promised.
+        if page.rows.is_empty() && page.unusable.is_empty() && (self.expects_bars || !is_first) {
             page = match run.fetch(&request) {
                 Err(SyncError::Api(error)) if error.is_past_the_end() => return Ok(()),
                 page => page?,
@@ -107,7 +115,6 @@ impl Reading {
             let (bars, days) = (self.without_price.len(), list_names(&self.without_price));
             run.notice(target, &Notice::WithoutPrice { bars, days })?;
         }
-        self.chunk.has_later = self.filter.has_later;
         Ok(self.chunk)
     }
 
@@ -116,7 +123,9 @@ impl Reading {
         let target = sync.target;
         let days: Vec<Date> = std::mem::take(&mut self.filter.conflicts).into_iter().collect();
         for day in &days {
-            let mut reading = Reading::new(sync, DateRange::day(*day));
+            // Its week or month; the plan may not include the days before the requested ones.
+            let (from, to) = (self.chunk.days.from.max(*day), target.stream.timespan.last_day_of(*day));
+            let mut reading = Reading::new(sync, DateRange { from, to }, true);
             while reading.has_next() {
                 reading.step(run, target)?;
             }
@@ -127,7 +136,6 @@ impl Reading {
             self.chunk.pages.append(&mut reading.chunk.pages);
         }
         if !days.is_empty() {
-            self.chunk.pages.sort_by_key(|page| page.rows.first().map(|bar| bar.cursor));
             let names: Vec<_> = days.iter().map(Date::to_string).collect();
             run.notice(target, &Notice::Conflicts { days: names.join(", ") })?;
         }
@@ -136,13 +144,18 @@ impl Reading {
 }
 
 /// Reads the first page of a range, beginning where the plan's history does.
-pub(super) fn open(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, days: DateRange) -> Result<Opened> {
+pub(super) fn open(
+    run: &mut Run<'_, '_>,
+    sync: &mut TargetSync<'_>,
+    days: DateRange,
+    expects_bars: bool,
+) -> Result<Opened> {
     let target = sync.target;
     let Some(mut days) = included(run, sync, days)? else {
         return Ok(Opened::Refused(None));
     };
     loop {
-        let mut reading = Reading::new(sync, days);
+        let mut reading = Reading::new(sync, days, expects_bars);
         match reading.step(run, target) {
             Err(SyncError::Api(error)) if error.is_before_plan_history() => match find_plan_start(run, target, days)? {
                 Some(start) if start > days.from => days = begin_at(run, sync, days, start)?,
@@ -191,12 +204,12 @@ pub(super) fn find_plan_start(run: &mut Run<'_, '_>, target: &Target, days: Date
     let to = days.to.min(day_before(target.window.today));
     let days = DateRange { to, ..days };
     let is_included = |day: Date| {
-        let day = match target.stream.endpoint {
-            Endpoint::Grouped(_) => nearest_weekday(day, to),
-            Endpoint::Range | Endpoint::Actions { .. } => day,
-        };
+        let is_closed = matches!(target.stream.endpoint, Endpoint::Grouped(market) if !market.trades_on(day));
+        let day = if is_closed { nearest_weekday(day, to) } else { day };
         match run.fetch::<Page>(&target.request(DateRange::day(day))) {
             Ok(_) => Ok(true),
+            // To the API, that day is still today.
+            Err(SyncError::Api(error)) if error.is_before_end_of_day() => Ok(true),
             Err(SyncError::Api(error)) if error.is_before_plan_history() => Ok(false),
             Err(error) => Err(error),
         }

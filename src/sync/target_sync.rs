@@ -86,7 +86,7 @@ impl<'t> TargetSync<'t> {
             (Some((from, to)), _) => {
                 Notice::Synced { bars: emitted.bars, from: target.text(from), to: target.text(to) }
             }
-            (None, _) if state.since > target.window.last_day => {
+            (None, _) if state.since > target.calendar.last_day(target.window.last_final_cursor) => {
                 Notice::NotOverYet { period: target.stream.timespan.period(), day: state.since }
             }
             // It was said that all are missing.
