@@ -16,12 +16,12 @@ pub fn history(stream: &str, first: Date, days: u64, start_date: &str) -> Scenar
     let mut market = Market::at("2026-11-20T12:00:00Z");
     for day in weekdays(first, days) {
         let bar = TradedBar::closing_at(200.0 + f64::from((day - date(2020, 1, 1)).num_days() as i32));
-        if !stream.ends_with("hour") {
-            market.day("AAPL", day, bar);
-        } else {
+        if stream.ends_with("hour") {
             for hour in [10, 15] {
                 market.bar(BarSize::HOUR, "AAPL", new_york_time(day, hour, 0), bar);
             }
+        } else {
+            market.day("AAPL", day, bar);
         }
     }
     Scenario::new(market, "AAPL", stream, start_date)
