@@ -101,18 +101,13 @@ fn an_event_that_is_cancelled_before_it_can_age_out_is_a_warning() {
 #[test]
 fn plan_that_becomes_one_of_five_years_does_not_stop_the_sync() {
     let mut setup = Setup::of("stock_dividends", "A,B,C,D,E,F");
-    for (id, ticker, day) in [
-        ("O1", "A", "2014-06-09"),
-        ("O2", "B", "2016-06-09"),
-        ("O3", "C", "2016-06-09"),
-        ("O4", "D", "2016-06-09"),
-        ("N1", "E", "2022-06-06"),
-        ("N2", "F", "2025-06-06"),
-    ] {
-        setup.api().dividend(id, ticker, day, "1");
+    for ticker in ["A", "B", "C", "D"] {
+        setup.api().dividend(ticker, ticker, "2016-06-09", "1");
     }
+    setup.api().dividend("E", "E", "2022-06-06", "1");
+    setup.api().dividend("F", "F", "2025-06-06", "1");
     setup.read_quietly();
     setup.api().first_day = "2021-11-27".to_owned();
     setup.api().dividend("N3", "F", "2026-12-07", "1");
-    assert_eq!(ids(&setup.read_quietly()), ["N2", "N3"]);
+    assert_eq!(ids(&setup.read_quietly()), ["F", "N3"]);
 }

@@ -150,6 +150,16 @@ fn split_that_is_entered_late_is_noticed_within_two_weeks() {
 }
 
 #[test]
+fn earlier_start_after_a_split_that_no_sync_has_noticed_leaves_one_basis() {
+    let mut scenario = history("stock_prices_by_hour", date(2026, 1, 5), 500, "2026-06-01");
+    scenario.sync("2026-12-07T12:00:00Z");
+    scenario.api.market().late_split(date(2026, 11, 30), 2.0, moment("2026-12-07T13:00:00Z"));
+    // Today's verification is over, and the last two sessions are on the new basis.
+    scenario.set("start_date", "2026-03-02").sync("2026-12-07T14:00:00Z");
+    scenario.assert_true("one basis");
+}
+
+#[test]
 fn sync_that_can_not_verify_old_blocks_fails() {
     let mut scenario = history("stock_prices_by_hour", date(2026, 6, 1), 220, "2026-06-01");
     scenario.sync_daily(date(2026, 12, 2), date(2026, 12, 5));

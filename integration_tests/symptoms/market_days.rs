@@ -105,15 +105,6 @@ fn outage_in_which_all_days_are_empty_does_not_multiply_requests() {
 }
 
 #[test]
-fn correction_of_any_day_of_a_market_is_noticed() {
-    let mut scenario = market();
-    scenario.sync("2026-03-11T12:00:00Z");
-    scenario.correct(BarSize::DAY, "T3", new_york_midnight(date(2026, 3, 2)), |bar| bar.close += 0.25);
-    scenario.sync(NEXT_DAY);
-    scenario.assert_true("the first day is corrected");
-}
-
-#[test]
 fn unusable_rows_of_a_market_are_skipped_and_counted_and_the_others_are_kept() {
     for (name, from, to) in [
         (
