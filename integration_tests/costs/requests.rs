@@ -2,7 +2,6 @@
 
 use crate::history::history;
 use crate::support::bar_size::BarSize;
-use crate::support::connector::configured;
 use crate::support::days::{Date, date, new_york_midnight, new_york_time};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, PartialCoverage, PlanFloor, TradedBar, weekdays};
@@ -163,29 +162,14 @@ fn state_of_two_years_is_at_most_600_bytes() {
 }
 
 #[test]
-fn two_streams_of_three_tickers_cost_six_requests() {
-    let mut scenario = hours();
-    for ticker in ["AAPL", "MSFT", "TSLA"] {
-        scenario.api.market().days(ticker, &[(date(2026, 11, 12), 200.0)]);
-    }
-    let streams = ["stock_prices", "stock_prices_by_hour"];
-    let streams = streams.map(|stream| configured(stream, "full_refresh"));
-    scenario.connector.catalog["streams"] = streams.into();
-    scenario.set("stock_ticker", "AAPL,MSFT,TSLA").try_sync("2026-11-13T12:00:00Z").succeeded();
-    assert_eq!(scenario.requests().len(), 6, "none is sent twice");
-}
-
-#[test]
-fn next_url_behind_the_last_bar_costs_two_requests() {
+fn next_url_behind_the_last_bar_costs_few_requests() {
     for (stream, unit, most) in [("stock_prices", "day", 3), ("stock_prices_by_hour", "hour", 6)] {
         let mut scenario = history(stream, date(2026, 3, 2), 263, "2026-03-02");
         scenario.api.inject_faults(move |_, request| {
             if request.query.contains("cursor") {
                 return Some(Fault::no_bars());
             }
-            let url = format!(
-                "https://api.polygon.io/v2/aggs/ticker/AAPL/range/1/{unit}/1994978000000/1995978000000?cursor=x"
-            );
+            let url = format!("https://x/v2/aggs/ticker/AAPL/range/1/{unit}/1994978000000/1995978000000?cursor=x");
             Some(Fault::changed(move |body| format!(r#"{},"next_url":"{url}"}}"#, &body[..body.len() - 1])))
         });
         for now in ["2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-19T12:10:00Z"] {

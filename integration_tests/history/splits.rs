@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{DAYS_AND_HOURS, history};
 use crate::support::bar_size::BarSize;
 use crate::support::clock::SimulatedClock;
+use crate::support::connector::Destination;
 use crate::support::days::{Date, date, moment, new_york_time};
 use crate::support::fake_api::Fault;
 use crate::support::market::{Market, PartialCoverage, PlanFloor};
@@ -176,6 +177,56 @@ fn sync_that_can_not_verify_old_blocks_fails() {
     scenario.api.heal();
     scenario.sync_daily(date(2026, 12, 14), date(2026, 12, 21));
     scenario.assert_true("the split is noticed after a successful sync");
+}
+
+#[test]
+fn split_between_two_pages_of_a_run_that_is_cut_off_leaves_one_basis() {
+    let mut scenario = history("stock_prices_by_hour", date(2025, 1, 6), 430, "2025-01-06");
+    scenario.api.market().page_size = 90;
+    scenario.api.market().late_split(date(2026, 3, 9), 2.0, moment("2026-03-11T15:00:30Z"));
+    let clock = SimulatedClock::for_threads_at(moment("2026-03-11T15:00:00Z"));
+    scenario.api.follow(clock.clone());
+    let time = clock.clone();
+    scenario.api.inject_faults(move |_, _| {
+        time.advance(Duration::from_secs(10));
+        None
+    });
+    let output = scenario.connector.run_with_clock(&clock, "read");
+    // On the same day, no older block would have its turn.
+    let later = "2026-03-11T16:00:00Z";
+    scenario.api.heal();
+    scenario.api.follow(SimulatedClock::at(moment(later)));
+    scenario.api.market().page_size = 50_000;
+    let is_state = |line: &usize| output.messages[*line]["type"] == "STATE";
+    let states: Vec<usize> = (0..output.messages.len()).filter(is_state).collect();
+    assert!(states.len() > 2, "{} STATEs", states.len());
+    for line in states {
+        let cut_off = output.first_lines(line + 1);
+        scenario.table = Destination::default();
+        scenario.table.load(&cut_off);
+        scenario.connector.resume_from(&cut_off);
+        scenario.sync(later);
+        scenario.assert_true(&format!("cut off after line {line}"));
+    }
+}
+
+#[test]
+fn second_split_after_a_sync_that_failed_while_it_read_the_history_for_the_first_leaves_one_basis() {
+    // Both leave the last sessions as they are, so an older block shows the first one.
+    let split = |scenario: &Scenario, day| {
+        scenario.api.market().late_split(date(2026, 3, day), 2.0, moment("2026-03-10T05:00:00Z"));
+    };
+    let mut scenario = history("stock_prices_by_hour", date(2025, 1, 6), 430, "2025-01-06");
+    scenario.sync("2026-03-09T12:00:00Z");
+    split(&scenario, 2);
+    scenario.break_after(2);
+    let failed = scenario.try_sync("2026-03-10T12:00:00Z");
+    failed.assert_logged("WARN", &["AAPL", "prices changed", "split"]);
+    assert_eq!(failed.exit_code, Some(1));
+    scenario.api.heal();
+    split(&scenario, 3);
+    scenario.sync("2026-03-10T12:00:00Z");
+    scenario.assert_true("one basis");
 }
 
 #[test]

@@ -239,8 +239,7 @@ fn limit_of_a_market_is_found_while_the_last_day_is_still_today_to_the_api() {
     let scenario = history("market_prices", date(2026, 3, 2), 9, "2026-03-02");
     scenario.api.market().plan(PlanFloor::On(date(2026, 3, 4)), PartialCoverage::Shortened).shows_today = false;
     scenario.api.market().set_now("2026-03-10T12:00:00Z");
-    let output = scenario.connector.run_at("2026-03-11T07:00:00Z", "read").succeeded();
-    assert_eq!(output.records().len(), 4);
+    assert_eq!(scenario.connector.run_at("2026-03-11T07:00:00Z", "read").succeeded().records().len(), 4);
 }
 
 #[test]
@@ -252,8 +251,7 @@ fn limit_of_a_market_that_trades_on_weekends_is_found_at_once() {
         }
         market.plan(PlanFloor::On(date(2026, 3, day)), PartialCoverage::Shortened);
         let mut scenario = Scenario::new(market, "AAPL", "crypto_market_prices", "2026-02-02");
-        let output = scenario.sync("2026-03-20T12:00:00Z");
-        output.assert_logs("WARN", &[&["crypto_market_prices", &format!("starting at 2026-03-0{day}")]]);
+        scenario.sync("2026-03-20T12:00:00Z").assert_logs("WARN", &[&[&*format!("starting at 2026-03-0{day}")]]);
     }
 }
 

@@ -148,9 +148,7 @@ fn rows_that_keep_the_old_basis_are_named_where_the_plan_hides_some_and_not_wher
     for (first, start_date, expected) in [((2026, 6), "2015-01-02", 0), ((2024, 11), "2024-11-20", 1)] {
         for stream in DAYS_AND_HOURS {
             let mut scenario = history(stream, date(first.0, first.1, 1), 800, start_date);
-            if expected > 0 {
-                scenario.api.market().plan(PlanFloor::YearsBack(2), BOTH[0]);
-            }
+            scenario.api.market().plan(PlanFloor::YearsBack(2), BOTH[0]);
             scenario.sync("2026-11-20T12:00:00Z");
             scenario.api.market().split("AAPL", date(2026, 11, 27), 2.0);
             let output = scenario.sync("2026-11-27T12:00:00Z");

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::support::bar_size::BarSize;
 use crate::support::connector::configured;
 use crate::support::days::{Date, date, midnight, new_york_time, zone_of};
-use crate::support::destination::primary_key;
 use crate::support::market::{Market, TradedBar};
 use crate::support::scenario::Scenario;
 use crate::support::streams::{STREAMS, Stream, stream_named};
@@ -79,30 +78,6 @@ fn state_that_cannot_be_understood_is_refused_by_every_stream_in_both_sync_modes
                 assert_eq!(scenario.requests().len(), 0);
             }
         }
-    }
-}
-
-#[test]
-fn restated_history_of_one_ticker_is_read_again_and_others_and_whole_markets_are_left() {
-    for Stream { name: stream, market, .. } in STREAMS.iter().filter(|stream| stream.has("TSLA")) {
-        let mut scenario = scenario(stream);
-        scenario.sync(TUESDAY);
-        scenario.api.market().split("TSLA", date(2026, 3, 10), 4.0);
-        let before = scenario.table.clone();
-        let second = scenario.sync(WEDNESDAY);
-        scenario.assert_true(stream);
-        if market.is_some() {
-            second.assert_no_warning("its prices are as traded");
-            assert!(second.records().iter().all(|record| record["adjusted"] == false), "{stream}");
-        } else {
-            second.assert_logs("WARN", &[&["TSLA", "split"]]);
-        }
-        let is_repeated = |record: &&&Value| {
-            let is_left = market.is_some() || record["stock_ticker"] == "AAPL";
-            is_left && before.rows.contains_key(&primary_key(record))
-        };
-        assert_eq!(second.records().iter().filter(is_repeated).count(), 0, "{stream}");
-        assert_eq!(scenario.sync(WEDNESDAY).records().len(), 0, "{stream}");
     }
 }
 
