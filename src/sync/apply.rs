@@ -18,8 +18,8 @@ use crate::timespan::Timespan;
 /// A first bar that is this many days later than requested is worth a warning; no holidays are as long.
 const MAX_START_GAP_DAYS: i64 = 10;
 
-/// The first bar that a plan shows is at most this many days later than its history begins.
-const NEAR_DAYS: u64 = 3;
+/// A plan's history begins at most this many days before the first bar that it shows.
+const PLAN_START_GAP_DAYS: u64 = 3;
 
 /// A symbol without bars for longer than this may have been given to another company.
 const MAX_GAP_DAYS: i64 = 30;
@@ -175,7 +175,7 @@ fn warn_about_days(
     if is_beginning && emitted.is_restated && state.cursor.is_some() {
         emitted.is_restated = false;
         // Otherwise it is the ticker's own history that begins there.
-        let begin = DateRange { from: days_before(first, NEAR_DAYS), to: first };
+        let begin = DateRange { from: days_before(first, PLAN_START_GAP_DAYS), to: first };
         if state.since < begin.from && (state.plan_start.is_some() || may_begin_within(begin, target.window.today)) {
             run.notice(target, &Notice::OldPrices { first })?;
         }

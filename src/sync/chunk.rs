@@ -34,7 +34,7 @@ impl Chunk {
         self.pages.iter().all(|page| page.rows.is_empty())
     }
 
-    /// All bars, with their page.
+    /// All bars.
     pub(crate) fn bars(&self) -> impl DoubleEndedIterator<Item = &Bar> {
         self.pages.iter().flat_map(|page| &page.rows)
     }

@@ -143,9 +143,9 @@ fn take(run: &mut Run<'_, '_>, sync: &mut TargetSync<'_>, done: &mut Done, step:
     match read {
         Read::Whole { by_several_requests } => {
             done.tail |= reads_tail;
-            let is_session = target.layout() == Layout::Sessions;
-            let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || !is_session);
-            let is_in_parts = by_several_requests || (is_session && done.restatements > 0);
+            let is_intraday = target.layout() == Layout::Sessions;
+            let first = state.blocks.first().filter(|_| state.blocks.len() > 2 || !is_intraday);
+            let is_in_parts = by_several_requests || (is_intraday && done.restatements > 0);
             if let (true, false, Some(first)) = (is_in_parts, done.is_confirmed, first)
                 && step.why != Why::Verify
             {
@@ -217,8 +217,8 @@ fn refused(
                 run.notice(target, &Notice::OutsidePlan { days, start: None })?;
             }
             done.tail |= why == Why::Tail;
-            // Whether the plan still includes older blocks can't be told while it includes no days at all.
-            done.due.clear();
+            // While the plan includes not even the last days, whether it includes older ones can't be told.
+            done.due.retain(|_| why != Why::Tail);
             let last = state.cursor.map_or(state.since, |cursor| target.calendar.last_day(cursor));
             if let (Why::Tail, true, Some(refusal)) = (why, target.trading_days_after(last) > 0, refusal) {
                 // Otherwise the table would stop growing without any error.
